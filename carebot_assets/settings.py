@@ -161,13 +161,18 @@ class QualitySettings(Section):
 
 
 class OfflineTeacherSettings(Section):
-    """Behaviour of the heuristic stand-in for a teacher model."""
+    """Behaviour of the heuristic stand-in for a teacher model; port 0 means any free one."""
 
     disagreement_rate: Ratio = 0.08
+    port: Annotated[int, Field(ge=0, le=65535)] = 0
 
 
 class TeacherSettings(Section):
-    """An OpenAI-compatible endpoint; without `base_url` the offline heuristic server is started."""
+    """An OpenAI-compatible endpoint; without `base_url` the offline heuristic server is started.
+
+    `budget_usd` is for everything in the store's call ledger. Without `temperature` the endpoint's
+    own default holds, which is all that some reasoning models accept.
+    """
 
     base_url: str | None = None
     model: str = "offline-heuristic-teacher"
@@ -176,6 +181,8 @@ class TeacherSettings(Section):
     timeout_seconds: Annotated[float, Field(gt=0)] = 60.0
     max_retries: Count = 5
     max_chars: Positive = 6000
+    max_output_tokens: Positive = 2048
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     usd_per_million_input_tokens: Annotated[float, Field(ge=0)] = 0.0
     usd_per_million_output_tokens: Annotated[float, Field(ge=0)] = 0.0
     budget_usd: Annotated[float, Field(ge=0)] | None = None

@@ -1,11 +1,14 @@
 """Resources of the graph: the workshop (settings and store), the teacher and the launcher."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
 
 from carebot_assets.settings import Settings, current_settings
 from carebot_assets.store import Store
+from carebot_assets.teacher.client import Teacher, open_teacher
 
 
 class Workshop(dg.ConfigurableResource):
@@ -19,6 +22,17 @@ class Workshop(dg.ConfigurableResource):
         return Store(settings.root, settings.compression)
 
 
+class TeacherResource(dg.ConfigurableResource):
+    """The profile's teacher model; every call goes through the store's call ledger."""
+
+    @contextmanager
+    def open(self) -> Iterator[Teacher]:
+        settings = current_settings()
+        ledger = Workshop().store().ledger_path()
+        with open_teacher(settings.teacher, ledger, settings.seed) as teacher:
+            yield teacher
+
+
 def all_resources() -> dict[str, Any]:
     """Resources by the names assets ask for them."""
-    return {"workshop": Workshop()}
+    return {"workshop": Workshop(), "teacher": TeacherResource()}

@@ -1,0 +1,51 @@
+"""Fixtures shared by all tests: a clean environment and a store in a temporary folder."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+# Before anything imports torch or a hub client.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ["DAGSTER_DISABLE_TELEMETRY"] = "yes"
+for _variable in [v for v in os.environ if v.startswith("CAREBOT_")]:
+    del os.environ[_variable]
+
+from carebot_assets import tables  # noqa: E402
+from carebot_assets.settings import Settings, current_settings, load_settings  # noqa: E402
+from carebot_assets.store import Store  # noqa: E402
+
+SHARED_DATA = Path(__file__).parents[2] / "shared" / "data" / "open"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
+
+
+@pytest.fixture(scope="session")
+def demo() -> Settings:
+    return load_settings("demo", {})
+
+
+@pytest.fixture
+def fresh_settings() -> Iterator[None]:
+    """Settings are read again after the test has changed the environment, and after the test."""
+    current_settings.cache_clear()
+    yield
+    current_settings.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    if not SHARED_DATA.is_dir():
+        pytest.skip(f"real data is absent: {SHARED_DATA.name} not found beside the project")
+    return SHARED_DATA
+
+
+def rows_of(name: str, *rows: dict[str, object]) -> pl.DataFrame:
+    """Rows of a table in its declared schema; columns that are not given are null."""
+    return pl.DataFrame(list(rows), schema=tables.BY_NAME[name].schema)

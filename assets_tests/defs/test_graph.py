@@ -1,0 +1,136 @@
+"""The graph as a whole: it loads light, every asset is described, every table is guarded."""
+
+import os
+import subprocess
+import sys
+
+import dagster as dg
+import pytest
+
+from carebot_assets import tables
+from carebot_assets.definitions import defs
+from carebot_assets.defs.artifact import RECIPES
+from carebot_assets.runner import plan_waves
+
+HEAVY = ("torch", "transformers", "trl", "sentence_transformers", "lm_eval", "sklearn", "numba")
+
+ASSETS = """
+    sample_world corpus_manifest documents text_measures rule_verdicts minhash_signatures
+    duplicate_clusters duplicate_verdicts benchmark_items benchmark_ngrams contamination_verdicts
+    domain_seed_sample domain_seed_labels domain_classifier domain_verdicts quality_seed_sample
+    quality_seed_scores quality_rater quality_scores filtered_corpus general_corpus quality_funnel
+    held_out_text base_model stable_mix stable_checkpoint boost_mix boost_checkpoint sft_dialogues
+    sft_verdicts instruction_scores confilter_scores sft_set sft_checkpoint preference_prompts
+    chat_responses dpo_pairs dpo_checkpoint benchmark_scores consultation_scores scorecard
+    warehouse
+""".split()
+CHECKPOINTS = (
+    "base_model",
+    "stable_checkpoint",
+    "boost_checkpoint",
+    "sft_checkpoint",
+    "dpo_checkpoint",
+)
+
+
+@pytest.fixture(scope="module")
+def graph() -> dg.Definitions:
+    return defs()
+
+
+def _specs(graph: dg.Definitions) -> dict[str, dg.AssetSpec]:
+    return {spec.key.to_user_string(): spec for spec in graph.resolve_all_asset_specs()}
+
+
+def test_the_assets_are_those_of_the_design(graph: dg.Definitions) -> None:
+    assert sorted(_specs(graph)) == sorted(ASSETS)
+
+
+def test_every_asset_says_what_it_is(graph: dg.Definitions) -> None:
+    for name, spec in _specs(graph).items():
+        assert spec.description and len(spec.description) > 40, name
+        assert spec.group_name and spec.kinds and spec.owners and spec.code_version, name
+        assert spec.group_name in {
+            "corpus",
+            "domain",
+            "quality",
+            "pretraining",
+            "instruction",
+            "preference",
+            "evaluation",
+            "lineage",
+        }, name
+
+
+def test_the_dependencies_are_the_inputs_a_step_reads(graph: dg.Definitions) -> None:
+    for name, spec in _specs(graph).items():
+        assert {dep.asset_key.to_user_string() for dep in spec.deps} == set(
+            RECIPES[name].inputs
+        ), name
+
+
+def _blocking_checks(graph: dg.Definitions) -> dict[str, set[str]]:
+    blocking: dict[str, set[str]] = {name: set() for name in ASSETS}
+    for check in graph.asset_checks or []:
+        for spec in check.check_specs:
+            assert spec.description, spec.key
+            if spec.blocking:
+                blocking[spec.asset_key.to_user_string()].add(spec.name)
+    return blocking
+
+
+def test_every_table_and_checkpoint_has_blocking_checks(graph: dg.Definitions) -> None:
+    blocking = _blocking_checks(graph)
+    for name in ASSETS:
+        table = tables.BY_NAME.get(name)
+        if table is None:
+            continue
+        assert {"schema", "unique_key"} <= blocking[name], name
+        if table.rows_of:
+            assert "row_parity" in blocking[name], name
+        if table.is_verdict:
+            assert "conservation" in blocking[name], name
+    for name in CHECKPOINTS:
+        assert len(blocking[name]) >= 3, name
+
+
+def test_waves_keep_every_input_before_its_reader() -> None:
+    done: set[str] = set()
+    for wave in plan_waves(RECIPES):
+        assert len({recipe.partitions for recipe in wave.recipes}) == 1
+        for recipe in wave.recipes:
+            assert set(recipe.inputs) <= done, recipe.name
+            done.add(recipe.name)
+    assert done == set(RECIPES)
+
+
+PROBE = """
+import sys, time
+start = time.perf_counter()
+import {module}
+{after}
+print(time.perf_counter() - start)
+print([name for name in {heavy!r} if name in sys.modules])
+"""
+
+
+def _load(module: str, after: str = "") -> tuple[float, list[str]]:
+    code = PROBE.format(module=module, after=after, heavy=HEAVY)
+    env = {k: v for k, v in os.environ.items() if not k.startswith("CAREBOT_")}
+    out = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, env=env
+    )
+    assert out.returncode == 0, out.stderr
+    seconds, heavy = out.stdout.strip().splitlines()[-2:]
+    return float(seconds), eval(heavy)
+
+
+def test_definitions_load_light_and_fast() -> None:
+    """At most 1.5 times the time of `import dagster`, best of three interleaved pairs."""
+    ratios = []
+    for _ in range(3):
+        base, _ = _load("dagster")
+        ours, heavy = _load("carebot_assets.definitions", "carebot_assets.definitions.defs()")
+        assert heavy == []
+        ratios.append(ours / base)
+    assert min(ratios) <= 1.5, ratios

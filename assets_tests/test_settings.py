@@ -1,0 +1,76 @@
+from pathlib import Path
+
+import pytest
+
+from carebot_assets.settings import (
+    PROFILES_DIR,
+    SettingsError,
+    fingerprint_of,
+    load_settings,
+)
+
+
+@pytest.mark.parametrize("name", sorted(p.stem for p in PROFILES_DIR.glob("*.yaml")))
+def test_every_builtin_profile_is_valid(name: str) -> None:
+    settings = load_settings(name, {})
+    assert settings.profile == name
+    assert set(settings.domain.medical_labels) <= set(settings.domain.labels)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("extends: demo\ndomain: {treshold: 0.5}", "domain.treshold: unknown setting"),
+        ("extends: demo\ndomain: {threshold: 1.5}", "domain.threshold: Input should be less than"),
+        ("extends: demo\ndomain: {seed_documents: -1}", "domain.seed_documents"),
+        ("extends: demo\ndomain: {medical_labels: [Nonsense]}", "medical_labels ['Nonsense']"),
+        ("extends: demo\npretraining: {base: {}}", "exactly one of `path` and `scratch`"),
+        ("extends: nowhere", "profile 'nowhere' is neither one of demo"),
+        ("extends: ME", "round in a circle"),
+        ("[1, 2]", "expected a mapping"),
+        ("a: [", "not readable as YAML"),
+        ("corpus: {}", "rules: Field required"),
+    ],
+)
+def test_a_bad_profile_names_the_setting(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(text.replace("ME", str(path)), "utf-8")
+    with pytest.raises(SettingsError) as error:
+        load_settings(str(path), {})
+    assert message in str(error.value)
+
+
+def test_a_profile_extends_another_but_its_sources_stand_alone(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "extends: demo\ncorpus: {sources: {mine: {path: texts/*.txt}}}\nseed: 7\n", "utf-8"
+    )
+    settings = load_settings(str(path), {})
+    assert list(settings.corpus.sources) == ["mine"]
+    assert settings.seed == 7
+    assert settings.domain == load_settings("demo", {}).domain
+    assert settings.resolve("texts/*.txt") == tmp_path / "texts/*.txt"
+    assert settings.resolve("{sample}/a").is_relative_to(settings.sample_dir)
+
+
+def test_environment_overrides_single_values() -> None:
+    settings = load_settings(
+        "demo", {"CAREBOT_SET__domain__threshold": "0.25", "CAREBOT_SET__STORE__ROOT": "/tmp/x"}
+    )
+    assert settings.domain.threshold == 0.25
+    assert settings.store.root == Path("/tmp/x")
+
+
+def test_an_override_of_an_unknown_setting_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"domain\.nope: unknown setting"):
+        load_settings("demo", {"CAREBOT_SET__domain__nope": "1"})
+    with pytest.raises(SettingsError, match="holds no settings"):
+        load_settings("demo", {"CAREBOT_SET__launcher__config__x": "1"})
+
+
+def test_the_fingerprint_holds_exactly_the_named_sections() -> None:
+    one = load_settings("demo", {})
+    two = load_settings("demo", {"CAREBOT_SET__domain__threshold": "0.25"})
+    assert fingerprint_of(one, ("rules", "seed")) == fingerprint_of(two, ("rules", "seed"))
+    assert fingerprint_of(one, ("domain",)) != fingerprint_of(two, ("domain",))
+    assert fingerprint_of(two, ("domain.threshold",)) == {"domain.threshold": 0.25}

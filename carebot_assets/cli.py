@@ -1,0 +1,142 @@
+"""The `carebot` command."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from carebot_assets.settings import Settings, SettingsError, load_settings
+from carebot_assets.store import Store, StoreError
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+app = typer.Typer(
+    help="Build a domain LLM from raw text: a Dagster asset graph with data-quality lineage.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+console = Console(highlight=False, soft_wrap=True)
+DEFAULT_HOME = Path(".carebot/dagster")
+
+
+def _settings() -> Settings:
+    try:
+        return load_settings()
+    except SettingsError as error:
+        raise _stop(str(error)) from None
+
+
+def _store(settings: Settings) -> Store:
+    return Store(settings.store.root, settings.store.compression)
+
+
+def _stop(message: str) -> typer.Exit:
+    Console(stderr=True, highlight=False, soft_wrap=True).print(
+        f"carebot: {message}", style="red", markup=False
+    )
+    return typer.Exit(1)
+
+
+def _home() -> Path:
+    """DAGSTER_HOME, made and initialised once: parallel first runs would race in the migration."""
+    home = Path(os.environ.setdefault("DAGSTER_HOME", str(DEFAULT_HOME.absolute())))
+    if not home.is_absolute():
+        raise _stop(f"DAGSTER_HOME must be an absolute path, not {str(home)!r}")
+    home.mkdir(parents=True, exist_ok=True)
+    if not (home / "dagster.yaml").exists():
+        shutil.copy(Path(__file__).with_name("dagster.yaml"), home / "dagster.yaml")
+    return home
+
+
+def _instance() -> "dg.DagsterInstance":
+    _home()
+    import dagster as dg
+
+    instance = dg.DagsterInstance.get()
+    instance.get_run_records(limit=1)  # creates the databases
+    return instance
+
+
+@app.command()
+def init() -> None:
+    """Make and initialise DAGSTER_HOME (default .carebot/dagster)."""
+    _instance().dispose()
+
+
+@app.command()
+def run() -> None:
+    """Materialize the whole graph of the profile, then print a summary."""
+    settings = _settings()
+    from carebot_assets.screen import Screen
+    from carebot_assets.summary import print_summary
+
+    instance = _instance()
+    from carebot_assets.definitions import defs
+    from carebot_assets.runner import run_waves
+
+    log_file = _home().parent / "logs" / f"{settings.profile}.log"
+    store = _store(settings)
+    with Screen(console) as screen:
+        outcome = run_waves(defs(), store, instance, log_file, screen.update)
+    instance.dispose()
+    for warning in outcome.warnings:
+        console.print(f"  warning  {warning}", style="yellow", markup=False)
+    if outcome.failures:
+        for failure in outcome.failures:
+            console.print(f"  failed   {failure}", style="red", markup=False)
+        raise _stop(f"stopped at the first failure; every event is in {log_file}")
+    console.print(
+        f"{outcome.num_runs} runs, {outcome.num_current} artifacts were up to date", markup=False
+    )
+    print_summary(console, store, settings)
+
+
+@app.command()
+def summary() -> None:
+    """Print the summary of what has been materialized."""
+    settings = _settings()
+    from carebot_assets.summary import print_summary
+
+    print_summary(console, _store(settings), settings)
+
+
+@app.command()
+def why(doc_id: Annotated[str, typer.Argument(help="id of a document, or its start")]) -> None:
+    """Print the life of a document: origin, every verdict, where it ended."""
+    settings = _settings()
+    from carebot_assets.lineage.why import why as life_of
+    from carebot_assets.screen import print_life
+
+    try:
+        print_life(console, life_of(_store(settings), doc_id))
+    except (LookupError, StoreError) as error:
+        raise _stop(str(error)) from None
+
+
+@app.command()
+def report(
+    out: Annotated[Path | None, typer.Option(help="copy the page here")] = None,
+) -> None:
+    """Say where the scorecard page is, or copy it."""
+    settings = _settings()
+    try:
+        page = _store(settings).path("scorecard") / "scorecard.html"
+    except StoreError as error:
+        raise _stop(str(error)) from None
+    if out is not None:
+        shutil.copy(page, out)
+        page = out
+    console.print(str(page), markup=False)
+
+
+def main() -> None:
+    """Entry point that turns a settings error raised while loading definitions into one line."""
+    try:
+        app()
+    except SettingsError as error:
+        sys.exit(f"carebot: {error}")

@@ -1,0 +1,110 @@
+"""Consultations of one or several rounds about a medical entry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+
+from carebot_assets.sample.knowledge import FACETS, SIGNATURE, Entry, KnowledgeBase, Lang
+from carebot_assets.sample.phrasing import clauses, listing, phrases, pick, sample, say
+from carebot_assets.sample.questions import usable
+
+
+@dataclass(frozen=True)
+class Consultation:
+    """Rounds of (patient, doctor) about `entry`."""
+
+    entry: Entry
+    lang: Lang
+    rounds: tuple[tuple[str, str], ...]
+
+
+def consultation(
+    kb: KnowledgeBase, lang: Lang, rng: Random, rounds: int, wording: str = "training"
+) -> Consultation:
+    """Lets a patient ask and a doctor answer.
+
+    Args:
+        rounds: number of (patient, doctor) rounds, 1 to 5.
+        wording: "training", or "exam" (Chinese only) for benchmark dialogues.
+    """
+    entry = pick(kb.medical, rng)
+    desk = _Desk(entry, lang, rng, wording)
+    facets = rng.sample(["definition", *FACETS[entry.kind]], 5)
+    polite = rounds > 1 and rng.random() < 0.4
+    talk: list[tuple[str, str]] = []
+    for number in range(rounds - polite):
+        facet = facets[number]
+        if number == 0 and rng.random() < 0.5:
+            talk.append(desk.complaint(single=rounds == 1))
+        elif number == 0:
+            talk.append((desk.ask(facet), desk.answer(facet, extra=rounds == 1)))
+        else:
+            question = say(desk.book["follow"], rng, question=desk.ask(facet))
+            talk.append((question, desk.answer(facet, extra=False)))
+    if polite:
+        talk.append((say(desk.book["thanks"], rng), say(desk.book["welcome"], rng)))
+    return Consultation(entry, lang, tuple(talk))
+
+
+class _Desk:
+    """Both voices of one consultation."""
+
+    def __init__(self, entry: Entry, lang: Lang, rng: Random, wording: str) -> None:
+        self.entry, self.lang, self.rng, self.wording = entry, lang, rng, wording
+        self.book = phrases("dialogues", lang)[wording]
+        assert entry.department is not None  # medical entries have one, as load_knowledge checked
+        self.slots = {
+            "name": entry.name[lang],
+            "definition": entry.definition[lang],
+            "department": entry.department[lang],
+        }
+
+    def ask(self, facet: str) -> str:
+        return say(self.book["ask"][facet], self.rng, **self.slots)
+
+    def answer(self, facet: str, extra: bool) -> str:
+        """The facet, with a second one and a word of care when the consultation is short."""
+        parts = [self._state(facet)]
+        if extra and self.rng.random() < 0.7:
+            others = [one for one in FACETS[self.entry.kind] if one != facet]
+            parts.append(self._state(pick(others, self.rng)))
+        if "hedge" in self.book and self.rng.random() < (0.8 if extra else 0.3):
+            parts.append(say(self.book["hedge"], self.rng, **self.slots))
+        return (" " if self.lang == "en" else "").join(parts)
+
+    def complaint(self, single: bool) -> tuple[str, str]:
+        """The patient tells the signs without the name; the doctor finds it."""
+        kind = self.entry.kind
+        shown = sample(
+            usable(self.entry.items(SIGNATURE[kind], self.lang), self.lang, self.wording),
+            self.rng,
+            2,
+            4 if kind == "condition" else 2,
+        )
+        items = self._items(shown)
+        told = say(self.book["complaint"][kind], self.rng, items=items)
+        again = self._items(self.rng.sample(shown, len(shown)))
+        verdict = say(self.book["verdict"][kind], self.rng, items=again, **self.slots)
+        facet = "tests" if kind == "condition" and self.rng.random() < 0.5 else ""
+        facet = facet or ("treatment" if kind == "condition" else "cautions")
+        space = " " if self.lang == "en" else ""
+        return told, verdict + space + self.answer(facet, extra=single)
+
+    def _state(self, facet: str) -> str:
+        templates = self.book["answer"][facet]
+        items = self.entry.items(facet, self.lang)
+        if self.wording == "exam":
+            # A benchmark answer keeps off everything that a clean document says word for word.
+            items = tuple(usable(items, self.lang, "exam")) or (self.slots["department"],)
+        if facet == "definition":
+            return say(templates, self.rng, **self.slots)
+        if facet == "cautions" and self.wording != "exam":
+            chosen = clauses(sample(items, self.rng, 1, 3), self.lang)
+            return say(templates, self.rng, clauses=chosen, **self.slots)
+        return say(templates, self.rng, items=self._items(sample(items, self.rng)), **self.slots)
+
+    def _items(self, items: list[str]) -> str:
+        if self.wording != "exam":
+            return listing(items, self.lang, self.rng)
+        return " ".join(f"（{place}）{item}" for place, item in enumerate(items, 1))

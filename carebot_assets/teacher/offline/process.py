@@ -1,0 +1,59 @@
+"""The offline server as a child process that cannot outlive its parent.
+
+The parent binds and listens, so connections queue up from the first moment and there is nothing to
+wait for; the child inherits the socket. It stops when its standard input closes, which happens
+also when the parent is killed.
+"""
+
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from carebot_assets.settings import OfflineTeacherSettings
+
+HOST = "127.0.0.1"
+STOP_SECONDS = 10.0
+
+
+@contextmanager
+def offline_server(settings: OfflineTeacherSettings) -> Iterator[str]:
+    """Base URL of a server that runs during the block.
+
+    Raises:
+        ValueError: the configured port is in use.
+    """
+    with _listen(settings.port) as listener:
+        port = listener.getsockname()[1]
+        child = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "carebot_assets.teacher.offline.server",
+                f"--fd={listener.fileno()}",
+                f"--disagreement-rate={settings.disagreement_rate}",
+            ],
+            stdin=subprocess.PIPE,
+            pass_fds=[listener.fileno()],
+        )
+    try:
+        yield f"http://{HOST}:{port}/v1"
+    finally:
+        if child.stdin:
+            child.stdin.close()
+        try:
+            child.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
+def _listen(port: int) -> socket.socket:
+    try:
+        return socket.create_server((HOST, port), backlog=512)
+    except OSError as error:
+        raise ValueError(
+            f"the offline teacher cannot listen on {HOST}:{port} ({error.strerror}); choose "
+            "another teacher.offline.port, or 0 for any free one"
+        ) from None

@@ -1,0 +1,217 @@
+"""What a teacher is asked to do: one role, one prompt file, one answer model.
+
+A prompt file holds the instruction alone and never a document; the number in its name is its
+version. The fields of an item go into the user message, untrusted ones inside a fence.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
+
+from carebot_assets.teacher.fence import wrap
+
+PROMPTS_DIR = Path(__file__).parent / "prompts"
+LABEL_SEPARATOR = " | "
+# What the four sub-scores of the quality rubric may add up to beyond or below the stated score.
+RUBRIC_TOLERANCE = 1.0
+
+Winner = Literal["a", "b", "tie"]
+Grade = Annotated[int, Field(ge=1, le=5)]
+DeitaScore = Annotated[float, Field(ge=1, le=6)]
+Point = Annotated[float, Field(ge=0, le=1)]
+
+
+class AnswerModel(BaseModel):
+    """An answer has exactly the declared fields, all of them required, finite and strict."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class QualityScore(AnswerModel):
+    """Additive rubric: what the sub-scores earn is the score.
+
+    Source: CareBot 4.1 (DataRater's four dimensions, 0..5), IndustryCorpus2's additive prompt.
+    """
+
+    grammar: Point
+    information: Annotated[float, Field(ge=0, le=2)]
+    coherence: Point
+    relevance: Point
+    score: Annotated[float, Field(ge=0, le=5)]
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> "QualityScore":
+        total = self.grammar + self.information + self.coherence + self.relevance
+        if abs(total - self.score) > RUBRIC_TOLERANCE:
+            raise ValueError(f"score {self.score:g} is not the sum {total:g} of the sub-scores")
+        return self
+
+
+class InstructionScore(AnswerModel):
+    """Complexity of a question and quality of its answer. Source: Deita (arXiv 2312.15685)."""
+
+    complexity: DeitaScore
+    quality: DeitaScore
+
+
+class DoctorAnswer(AnswerModel):
+    answer: Annotated[str, Field(min_length=1)]
+
+
+class PairVerdict(AnswerModel):
+    """The better answer on each dimension and altogether. Source: CareBot, direct preference."""
+
+    fluency: Winner
+    relevance: Winner
+    completeness: Winner
+    proficiency: Winner
+    winner: Winner
+
+
+class ConsultationGrades(AnswerModel):
+    """Absolute grades against a reference answer. Source: CMB-Clin (arXiv 2308.08833)."""
+
+    fluency: Grade
+    relevance: Grade
+    completeness: Grade
+    proficiency: Grade
+
+
+@cache
+def _label_model(labels: str) -> type[BaseModel]:
+    allowed = tuple(labels.split(LABEL_SEPARATOR))
+    return create_model("DomainLabel", __base__=AnswerModel, label=(Literal[allowed], ...))
+
+
+@dataclass(frozen=True)
+class Role:
+    """One task of the teacher.
+
+    Attributes:
+        untrusted: fields of an item that come from documents or models; fenced.
+        trusted: one-line fields that come from settings.
+        cut: which end of an overlong field is given up.
+        answer_model: the pydantic model of an answer to an item.
+    """
+
+    name: str
+    version: int
+    untrusted: tuple[str, ...]
+    answer_model: Callable[[Mapping[str, str]], type[BaseModel]]
+    trusted: tuple[str, ...] = ()
+    cut: Literal["start", "end"] = "end"
+
+    @property
+    def instruction(self) -> str:
+        return _read_prompt(f"{self.name}_v{self.version}")
+
+
+def _always(model: type[BaseModel]) -> Callable[[Mapping[str, str]], type[BaseModel]]:
+    return lambda item: model
+
+
+ROLES: dict[str, Role] = {
+    role.name: role
+    for role in (
+        Role(
+            "domain_label",
+            1,
+            ("text",),
+            lambda item: _label_model(item["labels"]),
+            trusted=("labels",),
+        ),
+        Role("quality_score", 1, ("text",), _always(QualityScore), trusted=("domain",)),
+        Role("instruction_score", 1, ("question", "answer"), _always(InstructionScore)),
+        # The last turns of a conversation matter most.
+        Role("doctor_answer", 1, ("dialogue",), _always(DoctorAnswer), cut="start"),
+        Role(
+            "judge_pair",
+            1,
+            ("dialogue", "answer_a", "answer_b"),
+            _always(PairVerdict),
+            cut="start",
+        ),
+        Role(
+            "judge_consultation",
+            1,
+            ("dialogue", "reference", "answer"),
+            _always(ConsultationGrades),
+            cut="start",
+        ),
+    )
+}
+
+
+def role_named(name: str) -> Role:
+    """A role by its name.
+
+    Raises:
+        ValueError: there is no such role.
+    """
+    if name not in ROLES:
+        raise ValueError(f"no teacher role {name!r}; there are {', '.join(ROLES)}")
+    return ROLES[name]
+
+
+def join_labels(labels: Sequence[str]) -> str:
+    """The `labels` field of a `domain_label` item."""
+    return LABEL_SEPARATOR.join(labels)
+
+
+def render(
+    role: str, item: Mapping[str, str], *, max_chars: int | None = None
+) -> list[dict[str, str]]:
+    """The messages that put an item before the teacher.
+
+    Args:
+        role: name of the role.
+        item: exactly the role's fields.
+        max_chars: overlong untrusted fields are cut to this length.
+
+    Raises:
+        ValueError: unknown role, or the item's fields are not the role's.
+    """
+    spec = role_named(role)
+    wanted = {*spec.untrusted, *spec.trusted}
+    if set(item) != wanted:
+        raise ValueError(f"role {role!r}: item has fields {sorted(item)}, needs {sorted(wanted)}")
+    untrusted = {name: _cut(item[name], max_chars, spec.cut) for name in spec.untrusted}
+    trusted = {name: item[name] for name in spec.trusted}
+    return [
+        {"role": "system", "content": spec.instruction},
+        {"role": "user", "content": wrap(trusted, untrusted)},
+    ]
+
+
+def response_format(role: str, item: Mapping[str, str]) -> dict[str, Any]:
+    """The structured-output request of an item; its name is the role's."""
+    schema = role_named(role).answer_model(item).model_json_schema()
+    return {
+        "type": "json_schema",
+        "json_schema": {"name": role, "strict": True, "schema": schema},
+    }
+
+
+def prompt_versions(*roles: str) -> dict[str, str]:
+    """Version and content hash of the roles' prompts, for an artifact's code version."""
+    return {
+        name: f"v{role_named(name).version}:"
+        + hashlib.sha256(role_named(name).instruction.encode()).hexdigest()[:12]
+        for name in roles
+    }
+
+
+def _cut(text: str, max_chars: int | None, cut: str) -> str:
+    if max_chars is None or len(text) <= max_chars:
+        return text
+    return text[-max_chars:] if cut == "start" else text[:max_chars]
+
+
+@cache
+def _read_prompt(stem: str) -> str:
+    return (PROMPTS_DIR / f"{stem}.txt").read_text("utf-8").strip()

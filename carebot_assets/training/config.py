@@ -1,0 +1,86 @@
+"""What a training script is told: one YAML file, validated before anything heavy is imported.
+
+`python -m carebot_assets.training.sft --config file.yaml` (or through `accelerate launch`) reads
+one of these. The same file runs with and without Dagster, on one process and on many.
+"""
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import ValidationError
+
+from carebot_assets.settings import Count, DpoSettings, Positive, Section, SftSettings, TrainSettings
+
+
+class TrainingError(ValueError):
+    """A training that cannot start or go on; the message says what to change."""
+
+
+class TrainingConfig(Section):
+    """Settings every script shares.
+
+    Attributes:
+        stage: name of the checkpoint that is made (`stable_checkpoint`), for its manifest.
+        model: folder of a transformers checkpoint to start from.
+        data: training data; its form is the script's.
+        output: folder that receives the finished checkpoint; made when missing.
+        work_dir: folder for what a resumed run needs; the same folder resumes the same training.
+        held_out: Parquet file with columns `stratum` and `text`, whose mean losses are logged
+            before, during and after training.
+        held_out_tokens: longest stretch of a held-out text that is scored.
+        inputs: content hashes of what went in, for the manifest.
+    """
+
+    stage: str
+    model: Path
+    data: Path
+    output: Path
+    work_dir: Path
+    seed: int
+    held_out: Path | None = None
+    held_out_tokens: Positive = 512
+    inputs: dict[str, str] = {}
+
+
+class PretrainConfig(TrainingConfig):
+    """`data` is a NumPy file of token ids, uint32, [num_sequences, sequence_length]. With
+    `from_scratch` the model folder holds a config and tokenizer but no weights."""
+
+    train: TrainSettings
+    from_scratch: bool = False
+
+
+class SftConfig(TrainingConfig):
+    """`data` is a Parquet file with `record_id` and `turns` (list of role and text). Where it has
+    columns `verdict` and `split`, only rows with `keep` and `sft` are used."""
+
+    train: SftSettings
+    sample_rows: Count = 64
+
+
+class DpoConfig(TrainingConfig):
+    """`data` is a Parquet file with `record_id`, `prompt` (turns), `chosen` and `rejected`. Where
+    it has a column `verdict`, only rows with `keep` are used."""
+
+    train: DpoSettings
+
+
+Config = TypeVar("Config", bound=TrainingConfig)
+
+
+def read_config(path: Path, kind: type[Config]) -> Config:
+    """Read and validate a script's YAML file.
+
+    Raises:
+        TrainingError: not readable, an unknown key or a value out of range; names the key.
+    """
+    try:
+        values: Any = yaml.safe_load(Path(path).read_text("utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise TrainingError(f"config {path}: {error}") from None
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        wrong = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        raise TrainingError(f"config {path}: {'; '.join(wrong)}") from None
