@@ -30,6 +30,10 @@ def test_every_builtin_profile_is_valid(name: str) -> None:
         ("[1, 2]", "expected a mapping"),
         ("a: [", "not readable as YAML"),
         ("corpus: {}", "rules: Field required"),
+        (
+            "extends: demo\nsample_world: null\ncorpus: {sources: {}}",
+            "instruction.sources.toyhom, ",
+        ),
     ],
 )
 def test_a_bad_profile_names_the_setting(tmp_path: Path, text: str, message: str) -> None:

@@ -8,6 +8,7 @@ path of a file) and single values are overridden by environment variables such a
 
 import json
 import os
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -111,13 +112,19 @@ class DuplicateSettings(Section):
     min_similarity: Ratio = 0.7
     max_removed_ratio: Ratio = 0.6
     max_cluster_ratio: Ratio = 0.1
+    memory_limit_mb: Positive = 1024
 
 
 class ContaminationSettings(Section):
+    """`n` shared n-grams in a row are a passage of `ngram + n - 1` words or characters."""
+
     ngram_en: Positive = 13
     ngram_zh: Positive = 13
-    min_hits: Positive = 2
+    min_hits_en: Positive = 2
+    min_hits_zh: Positive = 6
     min_item_share: Ratio = 0.5
+    min_item_units: Positive = 8
+    max_items_per_ngram: Positive = 20
 
 
 class EncoderSettings(Section):
@@ -339,6 +346,27 @@ class Settings(Section):
     preference: DpoSettings
     evaluation: EvaluationSettings
     launcher: LauncherSettings = LauncherSettings()
+
+    @model_validator(mode="after")
+    def _sample_paths_need_the_sample_world(self) -> "Settings":
+        groups: dict[str, Mapping[str, CorpusSource | DialogueSource | SuiteSource]] = {
+            "corpus.sources": self.corpus.sources,
+            "instruction.sources": self.instruction.sources,
+            "evaluation.benchmarks": self.evaluation.benchmarks,
+            "evaluation.consultations": self.evaluation.consultations,
+        }
+        orphans = [
+            f"{group}.{name}"
+            for group, sources in groups.items()
+            for name, source in sources.items()
+            if self.sample_world is None and "{sample}" in source.path
+        ]
+        if orphans:
+            raise ValueError(
+                f"{', '.join(orphans)} lie in the sample world but `sample_world` is null: "
+                "give your own files or an empty mapping {}"
+            )
+        return self
 
     @property
     def sample_dir(self) -> Path:

@@ -30,7 +30,8 @@ def survivors(documents: pl.LazyFrame, *judges: pl.LazyFrame) -> pl.LazyFrame:
 def verdict(alive: pl.Expr, reasons: dict[str, pl.Expr]) -> list[pl.Expr]:
     """The columns `verdict` and `reasons` from one condition a named reason."""
     fired = pl.concat_list(
-        pl.when(condition.fill_null(False)).then(pl.lit(name)) for name, condition in reasons.items()
+        pl.when(condition.fill_null(False)).then(pl.lit(name))
+        for name, condition in reasons.items()
     ).list.drop_nulls()
     fired = pl.when(alive).then(fired).otherwise(pl.lit([], pl.List(pl.String)))
     value = pl.when(~alive).then(pl.lit("skip")).when(fired.list.len() > 0).then(pl.lit("drop"))

@@ -21,15 +21,13 @@ from carebot_assets.tables import BY_NAME
 if TYPE_CHECKING:
     import duckdb
 
-    from carebot_assets.corpus.pairing import Pairs
-
 EXACT, NEAR = "exact_duplicate_v1", "near_duplicate_v1"
 # Below this many documents a share says nothing about a source or a language.
 MIN_JUDGED = 100
 
 _BUCKETS = """
-    SELECT dense_rank() OVER (ORDER BY value) AS bucket, rank, row FROM (
-        SELECT {value} AS value, rank, row FROM documents
+    SELECT dense_rank() OVER (ORDER BY value) AS bucket, rank, slot FROM (
+        SELECT {value} AS value, rank, slot FROM documents
         WHERE {where} AND rank NOT IN (SELECT removed FROM removals)
         QUALIFY count(*) OVER (PARTITION BY {value}) > 1
     ) ORDER BY bucket, rank
@@ -51,8 +49,8 @@ def cluster(
 
     Candidates share their text hash or a band; they are joined band by band in DuckDB, which
     spills to disk, and verified on the signatures, which lie in a memory-mapped file. Repeated
-    among the survivors until none is removed: then no two of them that share a band resemble
-    each other.
+    among the survivors until they give no new pair: then no two of them that share a band
+    resemble each other.
 
     Args:
         signatures: rows of `minhash_signatures`, any number of shards.
@@ -66,9 +64,9 @@ def cluster(
             base.execute(f"SET memory_limit = '{memory_limit_mb or settings.memory_limit_mb}MB'")
             base.execute(f"SET temp_directory = '{folder}/spill'")
             rows = _load(base, signatures, Path(folder) / "signatures.bin", settings)
-            while rows is not None and _remove_round(base, rows, settings):
-                pass
-            found = base.execute(_CLUSTERS).pl()
+            if rows is not None:
+                _remove(base, rows, settings)
+            found = base.sql(_CLUSTERS).pl()
     return found.cast(dict(BY_NAME["duplicate_clusters"].schema))
 
 
@@ -163,7 +161,7 @@ def _load(
     """Rank the documents in DuckDB and lay their signatures out in a file, one row each."""
     width = settings.bands * settings.rows
     base.execute(
-        "CREATE TABLE loaded (row BIGINT, doc_id VARCHAR, shard VARCHAR, source VARCHAR,"
+        "CREATE TABLE loaded (slot BIGINT, doc_id VARCHAR, shard VARCHAR, source VARCHAR,"
         " lang VARCHAR, n_chars BIGINT, text_hash VARCHAR, num_shingles BIGINT, bands UBIGINT[])"
     )
     base.execute("CREATE TABLE removals (removed BIGINT, kept BIGINT, similarity DOUBLE)")
@@ -176,7 +174,7 @@ def _load(
                     " hashes; materialize them again"
                 )
             handle.write(batch["signature"].explode(empty_as_null=False).to_numpy().tobytes())
-            part = batch.drop("signature").with_row_index("row", offset=count)  # noqa: F841
+            part = batch.drop("signature").with_row_index("slot", offset=count)  # noqa: F841
             base.execute("INSERT INTO loaded BY NAME SELECT * FROM part")
             count += batch.height
     base.execute(
@@ -187,38 +185,39 @@ def _load(
     return np.memmap(path, np.uint32, "r", shape=(count, width)) if count else None
 
 
-def _remove_round(
+def _remove(
     base: "duckdb.DuckDBPyConnection", signatures: np.ndarray, settings: DuplicateSettings
-) -> bool:
-    """Record who is removed among those still there; whether there was anybody."""
+) -> None:
+    """Fill `removals`. All pairs of all rounds are settled together: who was removed for the sake
+    of a document that a later round removes is back among the survivors of that round."""
     from carebot_assets.corpus import pairing
 
-    parts = list(_pairs(base, signatures, settings))
-    winner, loser, num_equal = (np.concatenate(column) for column in zip(*parts, strict=True))
-    order = np.lexsort((winner, loser))
-    winner, loser, num_equal = winner[order], loser[order], num_equal[order]
-    removed_by = pairing.settle(winner, loser, num_equal, len(signatures))
-    chosen = removed_by[removed_by >= 0]
-    found = pl.DataFrame(  # noqa: F841
-        {
-            "removed": loser[chosen],
-            "kept": winner[chosen],
-            "similarity": num_equal[chosen] / signatures.shape[1],
-        }
-    )
-    base.execute("INSERT INTO removals BY NAME SELECT * FROM found")
-    return bool(len(chosen))
+    pairs = pl.DataFrame(schema={"loser": pl.Int64, "winner": pl.Int64, "num_equal": pl.Int64})
+    while True:
+        new = pl.concat(_pairs(base, signatures, settings))
+        if new.is_empty():
+            return
+        best = pl.concat([pairs, new]).group_by("loser", "winner").agg(pl.col("num_equal").max())
+        pairs = best.sort("loser", "winner")
+        columns = (pairs[name].to_numpy() for name in ("winner", "loser", "num_equal"))
+        removed_by = pairing.settle(*columns, len(signatures))
+        found = pairs[removed_by[removed_by >= 0]].select(  # noqa: F841
+            removed="loser", kept="winner", similarity=pl.col("num_equal") / signatures.shape[1]
+        )
+        base.execute("CREATE OR REPLACE TABLE removals AS SELECT * FROM found")
 
 
 def _pairs(
     base: "duckdb.DuckDBPyConnection", signatures: np.ndarray, settings: DuplicateSettings
-) -> "Iterator[Pairs]":
+) -> Iterator[pl.DataFrame]:
+    """Verified pairs among the survivors: same text first, then band by band."""
     from carebot_assets.corpus import pairing
 
     min_equal = int(np.ceil(settings.min_similarity * signatures.shape[1] - 1e-9))
     joins = [("text_hash", "true", 0)]
-    joins += [(f"bands[{band}]", "num_shingles > 0", min_equal) for band in range(1, settings.bands + 1)]
+    joins += [(f"bands[{i + 1}]", "num_shingles > 0", min_equal) for i in range(settings.bands)]
     for value, where, needed in joins:
-        entries = base.execute(_BUCKETS.format(value=value, where=where)).fetchnumpy()
-        columns = (np.asarray(entries[name], np.int64) for name in ("bucket", "rank", "row"))
-        yield pairing.Pairs(*pairing.pair_up(*columns, signatures, max(needed, 0)))
+        entries = base.sql(_BUCKETS.format(value=value, where=where)).pl()
+        columns = (entries[name].to_numpy() for name in ("bucket", "rank", "slot"))
+        winner, loser, num_equal = pairing.pair_up(*columns, signatures, needed)
+        yield pl.DataFrame({"loser": loser, "winner": winner, "num_equal": num_equal})

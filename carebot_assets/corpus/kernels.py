@@ -75,7 +75,9 @@ def find(text: pl.Series, wanted: UInt64s, lengths: Int64s) -> tuple[Int64s, Int
     hashes, shift = np.ascontiguousarray(wanted), np.uint64(64 - bits)
     bitmap = np.zeros(1 << (bits - 3), np.uint8)
     slot = hashes >> shift
-    np.bitwise_or.at(bitmap, slot >> np.uint64(3), np.uint8(1) << (slot & np.uint64(7)).astype("u1"))
+    np.bitwise_or.at(
+        bitmap, slot >> np.uint64(3), np.uint8(1) << (slot & np.uint64(7)).astype("u1")
+    )
     found: tuple[Int64s, Int64s] = _find(
         *_buffers(text), _table(), np.ascontiguousarray(lengths), hashes, bitmap, shift
     )

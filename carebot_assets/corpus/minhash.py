@@ -43,9 +43,7 @@ def summarize(table: pl.LazyFrame, settings: DuplicateSettings) -> dict[str, Any
         mean_shingles=pl.col("num_shingles").mean(),
     )
     probabilities = {
-        f"match_probability_at_{jaccard}": match_probability(
-            jaccard, settings.bands, settings.rows
-        )
+        f"match_probability_at_{jaccard}": match_probability(jaccard, settings.bands, settings.rows)
         for jaccard in (0.7, 0.8, 0.9)
     }
     return counts.collect(engine="streaming").row(0, named=True) | probabilities

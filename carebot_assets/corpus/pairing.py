@@ -4,26 +4,13 @@ Documents are known by rank: 0 is the one that wins against all others. Importin
 imports numba; import it inside functions.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
-
-Int64s = NDArray[np.int64]
-
-
-class Pairs(NamedTuple):
-    """Verified pairs: `winner` has the smaller rank; `num_equal` hashes of the signature agree."""
-
-    winner: Int64s
-    loser: Int64s
-    num_equal: Int64s
 
 
 @njit(cache=True, nogil=True)
-def pair_up(bucket, rank, row, signatures, min_equal):  # type: ignore[no-untyped-def]
-    """Verified pairs inside buckets.
+def pair_up(bucket, rank, slot, signatures, min_equal):  # type: ignore[no-untyped-def]
+    """Verified pairs inside buckets: winner and loser by rank, and how many hashes agree.
 
     A member is compared with the *leaders* of its bucket, the better members that resemble no
     leader before them, and paired with those it resembles; resembling none it becomes a leader
@@ -33,7 +20,7 @@ def pair_up(bucket, rank, row, signatures, min_equal):  # type: ignore[no-untype
     Args:
         bucket: bucket of each entry, equal ones adjacent.
         rank: document of each entry, ascending inside a bucket.
-        row: row of `signatures` of each entry.
+        slot: row of `signatures` of each entry.
         signatures: one signature a row.
         min_equal: hashes that must agree; 0 pairs a bucket without comparing.
     """
@@ -50,7 +37,7 @@ def pair_up(bucket, rank, row, signatures, min_equal):  # type: ignore[no-untype
             if min_equal > 0:
                 equal = 0
                 for p in range(width):
-                    equal += signatures[row[i], p] == signatures[row[leader], p]
+                    equal += signatures[slot[i], p] == signatures[slot[leader], p]
             if equal < min_equal:
                 continue
             if used == len(winner):

@@ -137,9 +137,13 @@ def with_choices(items: pl.LazyFrame) -> pl.LazyFrame:
     """Askable items with `choices`, the answers a model may give: letters of the options that are
     not blank, or the options themselves where the answer is one of them (yes, no, maybe)."""
     asked = askable(items).with_row_index("row")
-    letters = pl.lit(list(LETTERS), dtype=pl.List(pl.String)).list.head(pl.col("options").list.len())
+    letters = pl.lit(list(LETTERS), dtype=pl.List(pl.String)).list.head(
+        pl.col("options").list.len()
+    )
     choices = (
-        asked.select("row", "options", choices=pl.when(_IN_WORDS).then("options").otherwise(letters))
+        asked.select(
+            "row", "options", choices=pl.when(_IN_WORDS).then("options").otherwise(letters)
+        )
         .explode("options", "choices")
         .filter(pl.col("options").str.len_chars() > 0)
         .group_by("row")

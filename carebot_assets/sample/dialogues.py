@@ -35,7 +35,7 @@ def consultation(
     talk: list[tuple[str, str]] = []
     for number in range(rounds - polite):
         facet = facets[number]
-        if number == 0 and rng.random() < 0.5:
+        if number == 0 and len(desk.signs) > 1 and rng.random() < 0.5:
             talk.append(desk.complaint(single=rounds == 1))
         elif number == 0:
             talk.append((desk.ask(facet), desk.answer(facet, extra=rounds == 1)))
@@ -53,6 +53,7 @@ class _Desk:
     def __init__(self, entry: Entry, lang: Lang, rng: Random, wording: str) -> None:
         self.entry, self.lang, self.rng, self.wording = entry, lang, rng, wording
         self.book = phrases("dialogues", lang)[wording]
+        self.signs = usable(entry.items(SIGNATURE[entry.kind], lang), lang, wording)
         assert entry.department is not None  # medical entries have one, as load_knowledge checked
         self.slots = {
             "name": entry.name[lang],
@@ -76,12 +77,7 @@ class _Desk:
     def complaint(self, single: bool) -> tuple[str, str]:
         """The patient tells the signs without the name; the doctor finds it."""
         kind = self.entry.kind
-        shown = sample(
-            usable(self.entry.items(SIGNATURE[kind], self.lang), self.lang, self.wording),
-            self.rng,
-            2,
-            4 if kind == "condition" else 2,
-        )
+        shown = sample(self.signs, self.rng, 2, 4 if kind == "condition" else 2)
         items = self._items(shown)
         told = say(self.book["complaint"][kind], self.rng, items=items)
         again = self._items(self.rng.sample(shown, len(shown)))

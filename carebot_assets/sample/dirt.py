@@ -115,7 +115,7 @@ def near_duplicate(text: str, lang: Lang, rng: Random) -> str:
         elif way < 0.7:
             units.insert(place, pick(units, rng))
         else:
-            units[place : place + 2] = units[place + 1 : place - 1 if place else None : -1]
+            units[place], units[place + 1] = units[place + 1], units[place]
     return (" " if lang == "en" else "").join(units)
 
 

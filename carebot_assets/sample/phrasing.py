@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
@@ -22,11 +22,12 @@ T = TypeVar("T")
 _CHOICE = re.compile(r"\[([^\[\]]*)\]|<(\d+)-(\d+)>")
 
 
-@lru_cache(maxsize=None)
+@cache
 def phrases(name: str, lang: Lang) -> dict[str, Any]:
     """The tree of `phrases/{name}_{lang}.yaml` with every text block split into its lines."""
-    return _split(yaml.load((PHRASES_DIR / f"{name}_{lang}.yaml").read_text("utf-8"),
-                            Loader=yaml.CSafeLoader))
+    return _split(
+        yaml.load((PHRASES_DIR / f"{name}_{lang}.yaml").read_text("utf-8"), Loader=yaml.CSafeLoader)
+    )
 
 
 def fill(template: str, rng: Random, **slots: str) -> str:

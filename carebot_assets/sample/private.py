@@ -82,7 +82,9 @@ def _ip(rng: Random, lang: Lang) -> str:
 
 def _url_credentials(rng: Random, lang: Lang) -> str:
     user, word = pick(("admin", "guest", "nurse"), rng), pick(("maple", "river", "stone"), rng)
-    return f"https://{user}:{word}{rng.randint(100, 999)}@files.example.org/scan/{rng.randint(1, 99)}"
+    return (
+        f"https://{user}:{word}{rng.randint(100, 999)}@files.example.org/scan/{rng.randint(1, 99)}"
+    )
 
 
 PRIVATE_KINDS: dict[str, Callable[[Random, Lang], str]] = {
@@ -99,8 +101,14 @@ PRIVATE_KINDS: dict[str, Callable[[Random, Lang], str]] = {
 }
 COMMON: dict[Lang, tuple[str, ...]] = {
     "en": ("email", "phone_us", "us_ssn", "bank_card", "medical_record_number", "person_name"),
-    "zh": ("email", "phone_cn", "cn_resident_id", "bank_card", "medical_record_number",
-           "person_name"),
+    "zh": (
+        "email",
+        "phone_cn",
+        "cn_resident_id",
+        "bank_card",
+        "medical_record_number",
+        "person_name",
+    ),
 }
 """What a page of a language usually leaks; any other kind appears more rarely."""
 

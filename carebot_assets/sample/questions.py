@@ -61,11 +61,13 @@ def choice(
     """
     book = phrases("dialogues", lang)[wording]["choice"]
     asked = [one for one in book if usable(entry.items(one, lang), lang, wording)]
-    asked += [f"name_{entry.kind}"] * 2
+    signs = usable(entry.items(SIGNATURE[entry.kind], lang), lang, wording)
+    if len(signs) > 1:
+        asked += [f"name_{entry.kind}"] * 2
     facet = pick(asked, rng)
     slots = {"name": entry.name[lang]}
     if facet.startswith("name_"):
-        shown = sample(usable(entry.items(SIGNATURE[entry.kind], lang), lang, wording), rng, 3, 3)
+        shown = sample(signs, rng, 3, 3)
         right = entry.name[lang]
         wrong = _names_without(kb, entry, shown, lang, rng)
         slots["items"] = _findings(shown, lang, rng, wording)

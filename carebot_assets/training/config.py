@@ -10,7 +10,14 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import ValidationError
 
-from carebot_assets.settings import Count, DpoSettings, Positive, Section, SftSettings, TrainSettings
+from carebot_assets.settings import (
+    Count,
+    DpoSettings,
+    Positive,
+    Section,
+    SftSettings,
+    TrainSettings,
+)
 
 
 class TrainingError(ValueError):

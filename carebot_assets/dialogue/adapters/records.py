@@ -11,10 +11,8 @@ import json
 import re
 from pathlib import Path
 
-import duckdb
 import polars as pl
 
-SCHEMA = {"position": pl.Int64, "raw": pl.String, "error": pl.String}
 # A UTF-8 file with a few broken bytes also decodes as GB18030, to nonsense: below this share of
 # broken characters among the non-ASCII ones it is taken for damaged UTF-8.
 MAX_DAMAGED_RATIO = 0.01
@@ -25,17 +23,16 @@ Row = tuple[str, str | None]
 def read_records(path: Path) -> pl.DataFrame:
     """Every record of a file: `position`, `raw` (JSON, or the damaged text) and `error` or null."""
     if path.suffix == ".parquet":
-        return _numbered([(raw, None) for raw in _rows_as_json(pl.read_parquet(path))])
+        return _numbered(_as_json(pl.read_parquet(path)))
     text, is_utf8 = decode(path.read_bytes())
     if path.suffix in {".csv", ".tsv"}:
         return _numbered(_csv_rows(text, "\t" if path.suffix == ".tsv" else ","))
     # By the first character, not the suffix: ChatMed's .json holds lines.
     if text[:100].lstrip().startswith("["):
-        found = _array_by_duckdb(path) if is_utf8 else None
-        rows = [(raw, None) for raw in found] if found is not None else _split_array(text)
-    else:
-        rows = [(line, None) for line in text.split("\n") if line.strip()]
-    return _flag_invalid(_numbered(rows))
+        elements = _array_by_duckdb(path) if is_utf8 else None
+        return _flag_invalid(_numbered(_split_array(text) if elements is None else elements))
+    lines = pl.Series(text.split("\n"), dtype=pl.String)
+    return _flag_invalid(_numbered(lines.filter(lines.str.strip_chars() != "")))
 
 
 def decode(data: bytes) -> tuple[str, bool]:
@@ -54,7 +51,9 @@ def decode(data: bytes) -> tuple[str, bool]:
     return (as_utf8 if damaged else as_gb), False
 
 
-def extract(records: pl.DataFrame, lists: dict[str, str] | None = None, **fields: str) -> pl.DataFrame:
+def extract(
+    records: pl.DataFrame, lists: dict[str, str] | None = None, **fields: str
+) -> pl.DataFrame:
     """Fields of JSON records as columns beside `position`.
 
     Args:
@@ -83,30 +82,33 @@ def extract(records: pl.DataFrame, lists: dict[str, str] | None = None, **fields
                    json_type(raw, $paths) AS kinds
             FROM records)
         SELECT position, {", ".join(columns)} FROM parsed ORDER BY position"""
+    import duckdb
+
     with duckdb.connect() as connection:
         connection.register("records", records.select("position", "raw"))
-        return connection.execute(query, {"paths": paths}).pl()
+        return connection.sql(query, params={"paths": paths}).pl()
 
 
-def _numbered(rows: list[Row]) -> pl.DataFrame:
-    frame = pl.DataFrame(rows, schema={"raw": pl.String, "error": pl.String}, orient="row")
-    return frame.with_row_index("position").cast(SCHEMA).select(*SCHEMA)  # type: ignore[arg-type]
+def _numbered(rows: list[Row] | pl.Series) -> pl.DataFrame:
+    if isinstance(rows, pl.Series):
+        frame = pl.DataFrame({"raw": rows}).with_columns(error=pl.lit(None, pl.String))
+    else:
+        frame = pl.DataFrame(rows, schema={"raw": pl.String, "error": pl.String}, orient="row")
+    return frame.with_row_index("position").cast({"position": pl.Int64})
 
 
-def _rows_as_json(frame: pl.DataFrame) -> list[str]:
-    return frame.select(pl.struct(pl.all()).struct.json_encode()).to_series().to_list()
+def _as_json(frame: pl.DataFrame) -> pl.Series:
+    return frame.select(pl.struct(pl.all()).struct.json_encode()).to_series()
 
 
-def _array_by_duckdb(path: Path) -> list[str] | None:
-    """Elements of a well-formed JSON array, streaming; None if DuckDB does not like the file."""
+def _array_by_duckdb(path: Path) -> pl.Series | None:
+    """Elements of a well-formed JSON array, in order; None if DuckDB does not like the file."""
+    import duckdb
+
+    query = "SELECT json::VARCHAR AS raw FROM read_json_objects(?, format = 'array')"
     try:
         with duckdb.connect() as connection:
-            scan = connection.read_json  # keep order: one reader, insertion order preserved
-            del scan
-            rows = connection.execute(
-                "SELECT json::VARCHAR FROM read_json_objects(?, format = 'array')", [str(path)]
-            )
-            return [row[0] for row in rows.fetchall()]
+            return connection.sql(query, params=[str(path)]).pl()["raw"]
     except duckdb.Error:
         return None
 
@@ -154,8 +156,11 @@ def _csv_rows(text: str, delimiter: str) -> list[Row]:
     header = [name.strip().lower() for name in table[0]] if table else []
     body = [row for row in table[1:] if row]
     whole = [row for row in body if len(row) == len(header)]
-    frame = pl.DataFrame(whole, schema=dict.fromkeys(header, pl.String), orient="row")
-    encoded = iter(_rows_as_json(frame)) if whole else iter(())
+    encoded = iter(())
+    if whole:
+        encoded = iter(
+            _as_json(pl.DataFrame(whole, dict.fromkeys(header, pl.String), orient="row"))
+        )
     rows: list[Row] = [
         (next(encoded), None)
         if len(row) == len(header)
@@ -167,9 +172,11 @@ def _csv_rows(text: str, delimiter: str) -> list[Row]:
 
 def _flag_invalid(records: pl.DataFrame) -> pl.DataFrame:
     """Name what is wrong with the records that are not valid JSON."""
+    import duckdb
+
     with duckdb.connect() as connection:
         connection.register("records", records)
-        valid = connection.execute(
+        valid = connection.sql(
             "SELECT json_valid(raw) AS valid FROM records ORDER BY position"
         ).pl()
     bad = ~valid["valid"] & records["error"].is_null()

@@ -1,0 +1,152 @@
+"""Overlap of documents with benchmark items, by hashed n-grams.
+
+Source: CareBot names decontamination as part of data processing and gives no method; n-grams of 13
+are those of GPT-3 (arXiv 2005.14165, appendix C), here of words in English and of characters in
+Chinese, with a least number of shared n-grams, because 13 Chinese characters can be one name.
+"""
+
+from typing import Any
+
+import polars as pl
+
+from carebot_assets.corpus.chain import verdict, with_alive
+from carebot_assets.settings import ContaminationSettings
+
+RULE = "benchmark_contamination_v1"
+# Their context is published literature (PubMed abstracts), which a corpus may well contain; the
+# question and its answer are not.
+PUBLIC_CONTEXT = ("pubmedqa",)
+
+_BEST = pl.Struct(
+    {
+        "suite": pl.String,
+        "item_id": pl.String,
+        "num_hits": pl.Int64,
+        "item_share": pl.Float64,
+        "over_limit": pl.Boolean,
+    }
+)
+
+
+def item_text() -> pl.Expr:
+    """What is protected of a row of `benchmark_items`: context (but for `PUBLIC_CONTEXT`),
+    question, options and the turns of a reference dialogue, one a line."""
+    is_public = pl.any_horizontal(pl.col("suite").str.starts_with(name) for name in PUBLIC_CONTEXT)
+    turns = pl.col("turns").list.eval(pl.element().struct.field("text"))
+    return pl.concat_str(
+        pl.when(~is_public).then("context"),
+        "question",
+        pl.col("options").list.join("\n"),
+        turns.list.join("\n"),
+        separator="\n",
+        ignore_nulls=True,
+    ).str.normalize("NFC")
+
+
+def ngrams(items: pl.LazyFrame, settings: ContaminationSettings) -> pl.DataFrame:
+    """Distinct n-grams of every item, by n-gram and item.
+
+    An item shorter than n has one n-gram, all of it; one shorter than `min_item_units` is left out,
+    since it cannot be told from ordinary text. N-grams shared by more than `max_items_per_ngram`
+    items (the set phrases of exam questions) are left out where the item has others.
+    """
+    from carebot_assets.corpus import kernels
+
+    parts = []
+    is_zh = pl.col("lang") == "zh"
+    for chosen, n in ((is_zh, settings.ngram_zh), (~is_zh, settings.ngram_en)):
+        some = items.filter(chosen).select("suite", "item_id", "lang", text=item_text()).collect()
+        found = kernels.ngrams(some["text"], n)
+        columns = {"ngram": found.ngram, "num_units": found.num_units}
+        parts.append(some[found.text].drop("text").with_columns(**columns))
+    is_phrase = pl.len().over("ngram") > settings.max_items_per_ngram
+    return (
+        pl.concat(parts)
+        .filter(pl.col("num_units") >= settings.min_item_units)
+        .filter(~is_phrase | is_phrase.all().over("item_id"))
+        .with_columns(num_item_ngrams=pl.len().over("item_id").cast(pl.Int64))
+        .sort("ngram", "item_id")
+    )
+
+
+def verdicts(
+    documents: pl.LazyFrame,
+    earlier: pl.LazyFrame,
+    ngrams: pl.LazyFrame,
+    settings: ContaminationSettings,
+) -> pl.LazyFrame:
+    """Verdict on every document, in order, with the benchmark item it overlaps most.
+
+    Dropped: at least `min_hits_zh` or `min_hits_en` (by the item's language) distinct n-grams of
+    one item, or a share of its n-grams of at least `min_item_share`.
+    """
+    index = Index(ngrams.collect(), settings)
+    text = pl.when("alive").then("text")
+    best = text.map_batches(index.best_items, return_dtype=_BEST, is_elementwise=True)
+    return (
+        with_alive(documents, earlier)
+        .select("doc_id", "shard", "alive", best.alias("best"))
+        .unnest("best")
+        .with_columns(verdict(pl.col("alive"), {RULE: pl.col("over_limit")}))
+        .drop("alive", "over_limit")
+    )
+
+
+def summarize(table: pl.LazyFrame) -> dict[str, Any]:
+    """Counts for the UI, and the suites that documents were dropped for."""
+    dropped = table.filter(pl.col("verdict") == "drop")
+    suites = dropped.group_by("suite").len().sort("suite").collect(engine="streaming")
+    return {
+        "num_dropped": int(suites["len"].sum()),
+        "num_dropped_by_suite": dict(suites.iter_rows()),
+    }
+
+
+class Index:
+    """N-grams of all items, ready to be looked up in batches of texts.
+
+    Args:
+        table: rows of `benchmark_ngrams`.
+        settings: limits of hits and share.
+    """
+
+    def __init__(self, table: pl.DataFrame, settings: ContaminationSettings) -> None:
+        items = ("item_id", "suite", "num_item_ngrams", "lang")
+        least = {"zh": settings.min_hits_zh, "en": settings.min_hits_en}
+        self.items = (
+            table.select(items)
+            .unique()
+            .sort("item_id")
+            .with_columns(min_hits=pl.col("lang").replace_strict(least, default=least["en"]))
+            .with_row_index("item")
+        )
+        self.wanted = table["ngram"].unique().sort()
+        self.lengths = table["num_units"].unique().sort()
+        places = pl.DataFrame({"ngram": self.wanted}).with_row_index("gram")
+        self.postings = table.join(places, on="ngram").join(self.items, on="item_id")
+        self.postings = self.postings.select("gram", "item")
+        self.min_item_share = settings.min_item_share
+
+    def best_items(self, texts: pl.Series) -> pl.Series:
+        """The item that each text overlaps most, nulls where none, as a struct a text."""
+        from carebot_assets.corpus import kernels
+
+        text, gram = kernels.find(texts, self.wanted.to_numpy(), self.lengths.to_numpy())
+        found = pl.DataFrame({"text": text, "gram": gram.astype("u4")}).unique()
+        best = (
+            found.join(self.postings, on="gram")
+            .group_by("text", "item")
+            .agg(num_hits=pl.len().cast(pl.Int64))
+            .join(self.items, on="item")
+            .with_columns(item_share=pl.col("num_hits") / pl.col("num_item_ngrams"))
+            .with_columns(
+                over_limit=(pl.col("num_hits") >= pl.col("min_hits"))
+                | (pl.col("item_share") >= self.min_item_share)
+            )
+            .sort("over_limit", "item_share", "item", descending=[True, True, False])
+            .unique("text", keep="first", maintain_order=True)
+            .select("text", *_BEST.to_schema())
+        )
+        rows = pl.DataFrame({"text": range(len(texts))}, schema={"text": pl.Int64})
+        joined = rows.join(best, on="text", how="left", maintain_order="left").drop("text")
+        return joined.to_struct(texts.name)

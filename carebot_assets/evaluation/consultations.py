@@ -1,0 +1,145 @@
+"""Judged consultations: a chat model answers every turn of a dialogue and a teacher grades it.
+
+The history is teacher-forced: earlier turns hold the reference answers, not the model's, so that
+one bad answer does not spoil the turns after it and all models are asked the same.
+
+Source: CMB-Clin protocol (arXiv 2308.08833), which CareBot 5.1 applies to CMtMedQA as well.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import polars as pl
+
+from carebot_assets import tables
+from carebot_assets.evaluation.suites import DIMENSIONS, JudgeProtocol
+
+SCHEMA = tables.BY_NAME["consultation_scores"].schema
+SPEAKERS = {"user": "Patient", "assistant": "Doctor"}
+
+Turn = dict[str, str]
+Generate = Callable[[list[list[Turn]], int], list[str]]
+
+
+class JudgedAnswer(Protocol):
+    """A teacher's answer (`teacher.client.Answer`)."""
+
+    @property
+    def status(self) -> str: ...
+    @property
+    def value(self) -> Mapping[str, Any] | None: ...
+
+
+class Judge(Protocol):
+    """What is needed of a teacher (`teacher.client.Teacher`)."""
+
+    @property
+    def model(self) -> str: ...
+    def ask(
+        self, role: str, items: Sequence[Mapping[str, str]], *, round: int = 0
+    ) -> Sequence[JudgedAnswer]: ...
+
+
+def rounds_of(items: pl.LazyFrame) -> pl.DataFrame:
+    """Every round to be answered: `item_id`, `turn` from 1, `history` up to and with the question,
+    and the `reference` answer."""
+    rows = [
+        {
+            "item_id": item["item_id"],
+            "suite": item["suite"],
+            "turn": index // 2 + 1,
+            "history": item["turns"][:index],
+            "reference": turn["text"],
+        }
+        for item in items.filter(pl.col("turns").is_not_null()).collect().to_dicts()
+        for index, turn in enumerate(item["turns"])
+        if turn["role"] == "assistant"
+    ]
+    schema = {
+        "item_id": pl.String,
+        "suite": pl.String,
+        "turn": pl.Int64,
+        "history": tables.TURNS,
+        "reference": pl.String,
+    }
+    return pl.DataFrame(rows, schema=schema)
+
+
+def run(
+    items: pl.LazyFrame,
+    protocol: JudgeProtocol,
+    generate: Generate,
+    judge: Judge,
+    *,
+    max_new_tokens: int,
+) -> tuple[pl.DataFrame, dict[str, Any]]:
+    """Answer and grade every round.
+
+    Args:
+        items: the suite's rows of `benchmark_items`.
+        protocol: role and scale of the judge.
+        generate: the chat model; conversations in, answers out, in the same order.
+        judge: an open teacher.
+        max_new_tokens: limit of an answer.
+
+    Returns:
+        Rows of `consultation_scores` without checkpoint and model, and counts for the manifest.
+        An answer whose grading failed, or lies outside the scale, has no grades.
+
+    Raises:
+        ValueError: the generator gave another number of answers than it was asked for.
+    """
+    rounds = rounds_of(items)
+    histories: list[list[Turn]] = rounds["history"].to_list()
+    responses = generate(histories, max_new_tokens)
+    if len(responses) != rounds.height:
+        raise ValueError(f"{len(responses)} answers to {rounds.height} conversations")
+    questions = [
+        {"dialogue": transcript(history), "reference": reference, "answer": response}
+        for history, reference, response in zip(
+            histories, rounds["reference"], responses, strict=True
+        )
+    ]
+    grades = [
+        _grades(answer, protocol)
+        for answer in judge.ask(protocol.role, questions, round=0)
+    ]
+    frame = rounds.select(
+        "item_id",
+        "suite",
+        "turn",
+        response=pl.Series(responses, dtype=pl.String),
+        status=pl.Series(["scored" if g else "failed" for g in grades], dtype=pl.String),
+        **{
+            name: pl.Series([g.get(name) for g in grades], dtype=pl.Float64)
+            for name in DIMENSIONS
+        },
+        judge=pl.lit(judge.model),
+    )
+    return frame, summarize(frame)
+
+
+def transcript(history: Sequence[Turn]) -> str:
+    """A conversation as text for the judge."""
+    return "\n".join(f"{SPEAKERS[turn['role']]}: {turn['text']}" for turn in history)
+
+
+def summarize(frame: pl.DataFrame) -> dict[str, Any]:
+    """Counts and mean grades of the scored answers."""
+    scored = frame.filter(pl.col("status") == "scored")
+    means = {f"mean_{name}": scored[name].mean() for name in DIMENSIONS}
+    return {
+        "num_dialogues": frame["item_id"].n_unique(),
+        "num_answers": frame.height,
+        "num_failed": frame.height - scored.height,
+        "num_empty_answers": int((frame["response"].str.strip_chars() == "").sum()),
+        "mean_answer_chars": frame["response"].str.len_chars().mean(),
+        **means,
+    }
+
+
+def _grades(answer: JudgedAnswer, protocol: JudgeProtocol) -> dict[str, float]:
+    if answer.status != "ok" or answer.value is None:
+        return {}
+    grades = {name: float(answer.value[name]) for name in DIMENSIONS}
+    return grades if all(protocol.low <= g <= protocol.high for g in grades.values()) else {}

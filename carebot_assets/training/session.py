@@ -1,0 +1,265 @@
+"""What every training script shares: arguments, callbacks, resuming, stopping, the result.
+
+The training loop itself is transformers' `Trainer` (or a trl trainer).
+"""
+
+import json
+import math
+import os
+import shutil
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from transformers import Trainer, TrainerCallback
+
+from carebot_assets.settings import TrainSettings
+from carebot_assets.training import checkpoint, losses
+from carebot_assets.training.config import Config, TrainingConfig, TrainingError, read_config
+from carebot_assets.training.reporter import Reporter, open_reporter
+
+CAUSE_FILE = "cause.txt"
+Rows = list[dict[str, list[int]]]
+
+
+class Interrupted(Exception):  # noqa: N818 - not an error: the user asked for it
+    """A signal stopped the training after it had been saved."""
+
+
+def run_script(kind: type[Config], script: Callable[[Config, Reporter], None]) -> None:
+    """Entry point of a script: read `--config FILE`, train, and leave a clear exit behind."""
+    if len(sys.argv) != 3 or sys.argv[1] != "--config":
+        sys.exit(f"usage: {Path(sys.argv[0]).name} --config FILE.yaml")
+    work_dir: Path | None = None
+    try:
+        config = read_config(Path(sys.argv[2]), kind)
+        work_dir = config.work_dir
+        work_dir.mkdir(parents=True, exist_ok=True)
+        (work_dir / CAUSE_FILE).unlink(missing_ok=True)
+        with open_reporter() as reporter:
+            script(config, reporter)
+    except Interrupted as stop:
+        print(stop, file=sys.stderr)
+        sys.exit(130)
+    except Exception as error:
+        # Launchers append their own tracebacks to the log: the cause is kept apart from them.
+        if not isinstance(error, TrainingError):
+            traceback.print_exc()
+        cause = f"{type(error).__name__}: {error}"
+        if work_dir is not None:
+            (work_dir / CAUSE_FILE).write_text(cause, "utf-8")
+        sys.exit(cause)
+
+
+def arguments(config: TrainingConfig, train: TrainSettings) -> dict[str, Any]:
+    """Arguments of `TrainingArguments` that follow from a stage's settings."""
+    return {
+        "output_dir": str(config.work_dir / "checkpoints"),
+        "max_steps": train.max_steps,
+        "per_device_train_batch_size": train.batch_size,
+        "gradient_accumulation_steps": train.gradient_accumulation,
+        "learning_rate": train.learning_rate,
+        "warmup_steps": round(train.warmup_ratio * train.max_steps),
+        "lr_scheduler_type": train.schedule,
+        "weight_decay": train.weight_decay,
+        "max_grad_norm": train.max_grad_norm,
+        "logging_steps": train.log_steps,
+        "logging_first_step": True,
+        "logging_nan_inf_filter": False,
+        "save_steps": train.save_steps,
+        "save_total_limit": 2,
+        "eval_strategy": "no",
+        "bf16": train.bf16,
+        "gradient_checkpointing": False,
+        "seed": config.seed % 2**32,
+        "disable_tqdm": True,
+        "report_to": "none",
+        "log_level": "error",
+        "include_num_input_tokens_seen": "non_padding",
+        "dataloader_pin_memory": not _on_cpu(),
+        "use_cpu": _on_cpu(),
+    }
+
+
+def fit(
+    trainer: Trainer,
+    config: TrainingConfig,
+    train: TrainSettings,
+    reporter: Reporter,
+    *,
+    held_out: dict[str, Rows],
+    objective: list[str],
+    counts: dict[str, Any] | None = None,
+) -> None:
+    """Train (from the last checkpoint of the work folder, if there is one) and write the result.
+
+    Args:
+        held_out: rows by stratum whose mean loss is logged at step 0, every `eval_steps` and at
+            the end.
+        objective: strata whose loss has to fall (`train` is the training loss itself).
+        counts: further numbers for the report (rows, truncated rows, ...).
+    """
+    watch = _Watch(trainer, train, reporter, held_out)
+    trainer.add_callback(watch)
+    resume = last_checkpoint(config.work_dir / "checkpoints")
+    if resume:
+        reporter.say(f"{config.stage}: resuming from {resume.name}")
+    startup = time.time() - _process_start()
+    started = time.monotonic()
+    with watch.signals():
+        trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+    seconds = time.monotonic() - started
+    if watch.stopped_by:
+        raise Interrupted(
+            f"{config.stage}: stopped by {watch.stopped_by} at step {trainer.state.global_step} of "
+            f"{train.max_steps}; saved, the same command goes on from there"
+        )
+    trainer.save_model(str(config.output))
+    if not trainer.is_world_process_zero():
+        return
+    (config.output / "training_args.bin").unlink(missing_ok=True)
+    tokens = int(trainer.state.num_input_tokens_seen) - watch.tokens_before
+    report = {
+        "stage": config.stage,
+        "steps": trainer.state.global_step,
+        "resumed_from": resume.name if resume else None,
+        "num_processes": trainer.args.world_size,
+        "num_parameters": sum(p.numel() for p in trainer.model.parameters()),
+        "tokens": int(trainer.state.num_input_tokens_seen),
+        "tokens_per_second": round(tokens / max(seconds - watch.held_out_seconds, 1e-9), 1),
+        "losses": watch.losses(),
+        "counts": counts or {},
+        "seconds": {
+            "startup": round(startup, 2),
+            "first_step": round(watch.first_step, 2),
+            "held_out": round(watch.held_out_seconds, 2),
+            "training": round(seconds, 2),
+        },
+    }
+    checkpoint.write(config, train, trainer.state.log_history, report, objective)
+    reporter.send({"report": report})
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """The newest complete checkpoint; what a kill left half-written is removed."""
+    found = sorted(
+        (p for p in folder.glob("checkpoint-*") if p.name.rpartition("-")[2].isdigit()),
+        key=lambda p: int(p.name.rpartition("-")[2]),
+    )
+    for path in reversed(found):
+        # The trainer's state is the last file it writes.
+        try:
+            json.loads((path / "trainer_state.json").read_text("utf-8"))
+            return path
+        except (OSError, ValueError):
+            if int(os.environ.get("RANK", "0")) == 0:
+                shutil.rmtree(path, ignore_errors=True)
+    return None
+
+
+@dataclass
+class _Watch(TrainerCallback):
+    """Logs held-out losses, reports progress, stops on a signal or a loss that is no number."""
+
+    trainer: Trainer
+    settings: TrainSettings
+    reporter: Reporter
+    held_out: dict[str, Rows]
+    stopped_by: str | None = None
+    first_step: float = 0.0
+    held_out_seconds: float = 0.0
+    tokens_before: int = 0
+    _begun: float = field(default_factory=time.monotonic)
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.tokens_before = int(state.num_input_tokens_seen)
+        if state.global_step == 0:
+            self._measure(state)
+        self._begun = time.monotonic()
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.first_step = self.first_step or time.monotonic() - self._begun
+        last = state.global_step >= state.max_steps
+        if last or state.global_step % self.settings.eval_steps == 0:
+            self._measure(state)
+        if self._asked_to_stop() and not last:
+            control.should_save = control.should_training_stop = True
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+        loss = (logs or {}).get("loss")
+        if loss is None:
+            return
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f"the loss is {loss} at step {state.global_step}: lower `learning_rate` "
+                f"({self.settings.learning_rate}) or `max_grad_norm`, or look at the data"
+            )
+        values = {k: v for k, v in logs.items() if isinstance(v, (int, float))}
+        self.reporter.send({"step": state.global_step, **values})
+        self.reporter.say(f"step {state.global_step}/{state.max_steps} loss {loss:.4f}")
+
+    def _measure(self, state: Any) -> None:
+        if not self.held_out:
+            return
+        started = time.monotonic()
+        found = losses.mean_losses(self.trainer.model, self.held_out)
+        self.held_out_seconds += time.monotonic() - started
+        values = {f"held_out_{name}_loss": value for name, value in found.items()}
+        state.log_history.append({"step": state.global_step, **values})
+        self.reporter.send({"step": state.global_step, **values})
+        shown = ", ".join(f"{name} {value:.4f}" for name, value in found.items())
+        self.reporter.say(f"step {state.global_step}/{state.max_steps} held out: {shown}")
+
+    def losses(self) -> dict[str, dict[str, float]]:
+        """First and last value of every held-out loss and of the training loss."""
+        before: dict[str, float] = {}
+        after: dict[str, float] = {}
+        for entry in self.trainer.state.log_history:
+            for name, value in entry.items():
+                if name == "loss" or name.startswith("held_out_"):
+                    short = name.removeprefix("held_out_").removesuffix("_loss")
+                    short = "train" if name == "loss" else short
+                    before.setdefault(short, value)
+                    after[short] = value
+        return {"before": before, "after": after}
+
+    @contextmanager
+    def signals(self) -> Iterator[None]:
+        """SIGINT and SIGTERM save and stop at the end of the step instead of killing it."""
+
+        def note(number: int, _: Any) -> None:
+            self.stopped_by = signal.Signals(number).name
+
+        old = {s: signal.signal(s, note) for s in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in old.items():
+                signal.signal(number, handler)
+
+    def _asked_to_stop(self) -> bool:
+        """All processes must stop at the same step, or they would wait for each other."""
+        if self.trainer.args.world_size > 1:
+            import torch
+
+            flag = torch.tensor(int(bool(self.stopped_by)), device=self.trainer.args.device)
+            torch.distributed.all_reduce(flag, op=torch.distributed.ReduceOp.MAX)
+            if flag.item() and not self.stopped_by:
+                self.stopped_by = "a signal to another process"
+        return self.stopped_by is not None
+
+
+def _on_cpu() -> bool:
+    return os.environ.get("ACCELERATE_USE_CPU", "false").lower() in {"1", "true"}
+
+
+def _process_start() -> float:
+    import psutil
+
+    return psutil.Process().create_time()
