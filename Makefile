@@ -6,7 +6,6 @@ BIN     := $(VENV)/bin
 
 export CAREBOT_PROFILE := $(PROFILE)
 export DAGSTER_HOME    := $(CURDIR)/.carebot/dagster
-export DAGSTER_DISABLE_TELEMETRY := yes
 export HF_HUB_OFFLINE  ?= 1
 export TOKENIZERS_PARALLELISM := false
 

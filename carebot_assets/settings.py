@@ -215,6 +215,7 @@ class TrainSettings(Section):
     eval_steps: Positive = 100
     save_steps: Positive = 100
     bf16: bool = False
+    activation_checkpointing: bool = False
 
 
 class DpoSettings(TrainSettings):
@@ -222,6 +223,8 @@ class DpoSettings(TrainSettings):
     prompts: Positive = 64
     max_new_tokens: Positive = 96
     max_length: Positive = 512
+    min_order_consistency: Ratio = 0.5
+    max_length_ratio: Annotated[float, Field(ge=1)] = 4.0
 
 
 class SftSettings(TrainSettings):
@@ -275,6 +278,7 @@ class PretrainingSettings(Section):
     boost_mix: MixSettings
     boost: TrainSettings
     max_general_loss_rise: Annotated[float, Field(ge=0)] = 0.5
+    ignore_failed_checks: bool = False
 
 
 class DialogueSource(Section):
@@ -293,6 +297,9 @@ class InstructionSettings(Section):
     confilter_band: tuple[float, float] = (0.3, 1.0)
     confilter_min_turn_tokens: Count = 10
     preference_share: Ratio = 0.1
+    max_quarantine_ratio: Ratio = 0.05
+    max_failed_ratio: Ratio = 0.05
+    min_records_per_language: Count = 50
     sft: SftSettings
 
 
@@ -307,8 +314,13 @@ class SuiteSource(Section):
 
 
 class EvaluationSettings(Section):
+    """Suites by name; a name is a folder of `suites_dir`, which is the project's `eval_suites`
+    when not given. `min_judged_ratio` is of the answers of a consultation suite."""
+
+    suites_dir: Path | None = None
     benchmarks: dict[str, SuiteSource] = {}
     consultations: dict[str, SuiteSource] = {}
+    min_judged_ratio: Ratio = 0.95
     batch_size: Positive = 16
     max_new_tokens: Positive = 96
     bootstrap_samples: Positive = 1000

@@ -26,7 +26,7 @@ from carebot_assets import tables
 MANIFEST = "manifest.json"
 DATA = "data.parquet"
 # Files that say how an artifact came about but not what it is: no part of its content hash.
-UNHASHED = {MANIFEST, "report.json", "training_log.parquet"}
+UNHASHED = {MANIFEST, "checkpoint.json", "report.json", "training_log.parquet"}
 
 
 class StoreError(RuntimeError):

@@ -11,6 +11,7 @@ import polars as pl
 
 from carebot_assets.corpus.chain import verdict, with_alive
 from carebot_assets.settings import ContaminationSettings
+from carebot_assets.tables import BY_NAME
 
 RULE = "benchmark_contamination_v1"
 # Their context is published literature (PubMed abstracts), which a corpus may well contain; the
@@ -65,6 +66,7 @@ def ngrams(items: pl.LazyFrame, settings: ContaminationSettings) -> pl.DataFrame
         .filter(pl.col("num_units") >= settings.min_item_units)
         .filter(~is_phrase | is_phrase.all().over("item_id"))
         .with_columns(num_item_ngrams=pl.len().over("item_id").cast(pl.Int64))
+        .select(BY_NAME["benchmark_ngrams"].schema.names())
         .sort("ngram", "item_id")
     )
 
@@ -100,6 +102,16 @@ def summarize(table: pl.LazyFrame) -> dict[str, Any]:
         "num_dropped": int(suites["len"].sum()),
         "num_dropped_by_suite": dict(suites.iter_rows()),
     }
+
+
+def summarize_ngrams(table: pl.LazyFrame, items: pl.LazyFrame) -> dict[str, Any]:
+    """Counts for the UI; items left out are too short to be told from ordinary text."""
+    num_items = items.select(pl.len()).collect().item()
+    counts = table.select(
+        num_ngrams=pl.col("ngram").n_unique(), num_protected_items=pl.col("item_id").n_unique()
+    )
+    found = counts.collect(engine="streaming").row(0, named=True)
+    return found | {"num_items_left_out": num_items - found["num_protected_items"]}
 
 
 class Index:

@@ -152,6 +152,16 @@ def summarize(clusters: pl.LazyFrame) -> dict[str, Any]:
     )
 
 
+def summarize_verdicts(table: pl.LazyFrame) -> dict[str, Any]:
+    """Documents removed from a shard, for the UI."""
+    counts = table.select(
+        num_kept=(pl.col("verdict") == "keep").sum(),
+        num_exact=pl.col("reasons").list.contains(EXACT).sum(),
+        num_near=pl.col("reasons").list.contains(NEAR).sum(),
+    )
+    return counts.collect(engine="streaming").row(0, named=True)
+
+
 def _load(
     base: "duckdb.DuckDBPyConnection",
     signatures: pl.LazyFrame,

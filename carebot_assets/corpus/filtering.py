@@ -15,7 +15,10 @@ def publishable(documents: pl.LazyFrame, rules: pl.LazyFrame) -> pl.LazyFrame:
     kinds = rules.select("doc_id", "masked_kinds")
     passing = survivors(documents, rules)
     joined = passing.join(kinds, on="doc_id", how="left", maintain_order="left")
-    return joined.with_columns(text=private.mask("text", "masked_kinds")).drop("masked_kinds")
+    masked = pl.struct("text", "masked_kinds").map_batches(
+        _mask, return_dtype=pl.String, is_elementwise=True
+    )
+    return joined.with_columns(text=masked).drop("masked_kinds")
 
 
 def filtered(
@@ -68,6 +71,10 @@ def summarize(table: pl.LazyFrame) -> dict[str, Any]:
 _COLUMNS = (
     "doc_id", "shard", "source", "license", "lang", "text", "n_tokens", "label", "p_medical"
 )  # fmt: skip
+
+
+def _mask(rows: pl.Series) -> pl.Series:
+    return private.mask(rows.struct.field("text"), rows.struct.field("masked_kinds"))
 
 
 def _with_domain(documents: pl.LazyFrame, domain: pl.LazyFrame) -> pl.LazyFrame:

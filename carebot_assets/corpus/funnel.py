@@ -19,7 +19,7 @@ def funnel(documents: pl.LazyFrame, stages: Mapping[str, pl.LazyFrame]) -> pl.Da
     about = documents.select("doc_id", "source", "lang", "n_tokens")
     parts = [
         about.join(verdicts.select("doc_id", "verdict", "reasons"), on="doc_id")
-        .explode("reasons")
+        .explode("reasons", empty_as_null=True)
         .group_by(
             stage=pl.lit(name),
             source="source",
@@ -35,8 +35,10 @@ def funnel(documents: pl.LazyFrame, stages: Mapping[str, pl.LazyFrame]) -> pl.Da
 
 
 def totals(documents: pl.LazyFrame, stages: Mapping[str, pl.LazyFrame]) -> pl.DataFrame:
-    """One row a judge: documents of each verdict, and tokens of those kept."""
+    """One row a judge: documents of each verdict, and tokens of those kept; in front of them
+    `documents`, which keeps everything."""
     tokens = documents.select("doc_id", "n_tokens")
+    everything = tokens.select("doc_id", verdict=pl.lit("keep"))
     parts = [
         verdicts.select("doc_id", "verdict")
         .join(tokens, on="doc_id", how="left")
@@ -45,35 +47,38 @@ def totals(documents: pl.LazyFrame, stages: Mapping[str, pl.LazyFrame]) -> pl.Da
             *(pl.col("verdict").eq(v).sum().cast(pl.Int64).alias(v) for v in VERDICTS),
             pl.col("n_tokens").filter(pl.col("verdict") == "keep").sum().alias("tokens_kept"),
         )
-        for name, verdicts in stages.items()
+        for name, verdicts in {"documents": everything, **stages}.items()
     ]
     return pl.concat(parts).collect(engine="streaming")
 
 
-def conserved(num_documents: int, totals: pl.DataFrame) -> Finding:
+def conserved(totals: pl.DataFrame) -> Finding:
     """Every judge accounts for every document, and sees exactly what the one before it kept."""
+    rows = list(totals.iter_rows(named=True))
+    total = rows[0]["keep"]
     problems = []
-    seen = num_documents
-    for row in totals.iter_rows(named=True):
+    for before, row in pairwise(rows):
         accounted = sum(row[verdict] for verdict in VERDICTS)
-        if accounted != num_documents:
-            problems.append(f"{row['stage']} accounts for {accounted} of {num_documents}")
-        if num_documents - row["skip"] != seen:
+        if accounted != total:
+            problems.append(f"{row['stage']} accounts for {accounted} of {total}")
+        if accounted - row["skip"] != before["keep"]:
+            judged = accounted - row["skip"]
             problems.append(
-                f"{row['stage']} judged {num_documents - row['skip']} of {seen} it should have"
+                f"{row['stage']} judged {judged}, {before['stage']} kept {before['keep']}"
             )
-        seen = row["keep"]
-    text = "; ".join(problems) or f"{num_documents} documents accounted for, {seen} left"
-    return Finding(not problems, text, {"num_documents": num_documents, "num_left": seen})
+    left = rows[-1]["keep"]
+    text = "; ".join(problems) or f"{total} documents accounted for, {left} left"
+    return Finding(not problems, text, {"num_documents": total, "num_left": left})
 
 
 def matches(table: pl.DataFrame, totals: pl.DataFrame) -> Finding:
     """The funnel's kept documents and tokens are those of the verdict tables."""
     kept = table.filter(pl.col("verdict") == "keep").group_by("stage")
     mine = kept.agg(pl.col("num_documents").sum(), pl.col("num_tokens").sum())
-    both = totals.join(mine, on="stage", how="left").fill_null(0)
+    both = totals[1:].join(mine, on="stage", how="left").fill_null(0)
     wrong = both.filter(
-        (pl.col("keep") != pl.col("num_documents")) | (pl.col("tokens_kept") != pl.col("num_tokens"))
+        (pl.col("keep") != pl.col("num_documents"))
+        | (pl.col("tokens_kept") != pl.col("num_tokens"))
     )
     stages = wrong["stage"].to_list()
     text = f"differs from the verdicts at {stages}" if stages else "same counts as the verdicts"
@@ -86,12 +91,11 @@ def as_markdown(totals: pl.DataFrame) -> str:
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
 
 
-def plot(num_documents: int, totals: pl.DataFrame) -> str:
+def plot(totals: pl.DataFrame) -> str:
     """Documents left after each judge and dropped by it, as a Markdown image."""
     from matplotlib.figure import Figure
 
-    stages = ["documents", *totals["stage"]]
-    left = [num_documents, *totals["keep"]]
+    stages, left = totals["stage"].to_list(), totals["keep"].to_list()
     lost = [0, *(before - after for before, after in pairwise(left))]
     figure = Figure(figsize=(7, 0.5 * len(stages) + 1), layout="constrained")
     axes = figure.subplots()

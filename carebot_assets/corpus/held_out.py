@@ -1,7 +1,5 @@
 """Documents kept out of every mix, on which losses are measured during training."""
 
-import math
-
 import polars as pl
 
 from carebot_assets.expectations import Finding
@@ -25,7 +23,7 @@ def choose(
     candidates = pl.concat(frame.select(columns) for frame in both)
     # The end of the id, since other samples may go by its start.
     by_hash = candidates.sort(pl.col("doc_id").str.tail(8), "doc_id")
-    wanted = (pl.len() * share).ceil().clip(min(1, math.ceil(share)), max_documents)
+    wanted = (pl.len() * share).ceil().clip(1, max_documents)
     chosen = by_hash.filter(pl.int_range(pl.len()).over("stratum") < wanted.over("stratum"))
     texts = pl.concat(frame.select("doc_id", "text") for frame in both)
     return (

@@ -4,7 +4,7 @@
 `Finding` into an asset check.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,9 @@ from carebot_assets.defs.resources import Workshop
 from carebot_assets.expectations import Finding, accounted, conforms, same_rows, unique
 from carebot_assets.settings import Settings
 from carebot_assets.store import Manifest, Store
+
+# Names of the blocking checks of every asset, as they are defined.
+BLOCKING: dict[str, list[str]] = {}
 
 
 @dataclass
@@ -55,7 +58,7 @@ def check(
     """Make an asset check of a function; its docstring is the sentence shown in the UI."""
 
     def decorate(expectation: Expectation) -> dg.AssetChecksDefinition:
-        return _define(asset, {expectation.__name__: expectation}, blocking, severity)
+        return define_checks(asset, {expectation.__name__: expectation}, blocking, severity)
 
     return decorate
 
@@ -86,12 +89,15 @@ def table_checks(name: str) -> dg.AssetChecksDefinition:
         expectations["row_parity"] = row_parity
     if table.is_verdict:
         expectations["conservation"] = conservation
-    return _define(name, expectations, blocking=True, severity="ERROR")
+    return define_checks(name, expectations, blocking=True, severity="ERROR")
 
 
-def _define(
-    asset: str, expectations: dict[str, Expectation], blocking: bool, severity: str
+def define_checks(
+    asset: str, expectations: Mapping[str, Expectation], blocking: bool, severity: str
 ) -> dg.AssetChecksDefinition:
+    """One check definition with an expectation per check name; one step answers them all."""
+    if blocking:
+        BLOCKING.setdefault(asset, []).extend(expectations)
     partitions = RECIPES[asset].partitions
     specs = [
         dg.AssetCheckSpec(

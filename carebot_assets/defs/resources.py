@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from carebot_assets.defs.launcher import Launcher
 from carebot_assets.settings import Settings, current_settings
 from carebot_assets.store import Store
 from carebot_assets.teacher.client import Teacher, open_teacher
@@ -35,4 +36,4 @@ class TeacherResource(dg.ConfigurableResource):
 
 def all_resources() -> dict[str, Any]:
     """Resources by the names assets ask for them."""
-    return {"workshop": Workshop(), "teacher": TeacherResource()}
+    return {"workshop": Workshop(), "teacher": TeacherResource(), "launcher": Launcher()}

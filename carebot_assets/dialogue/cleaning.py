@@ -129,9 +129,10 @@ def _hits(facts: pl.DataFrame, phrases: tuple[str, ...], column: str = "text") -
 
 def _is_duplicate(everything: pl.LazyFrame, mine: pl.DataFrame, source: str) -> pl.Series:
     earlier = everything.filter(pl.col("source") < source).select("pair_key").unique().collect()
-    return mine["pair_key"].is_in(earlier["pair_key"].implode()) | ~mine[
-        "pair_key"
-    ].is_first_distinct()
+    return (
+        mine["pair_key"].is_in(earlier["pair_key"].implode())
+        | ~mine["pair_key"].is_first_distinct()
+    )
 
 
 def _is_conflicting(everything: pl.LazyFrame, mine: pl.DataFrame) -> pl.Series:

@@ -61,9 +61,12 @@ def frame_of(tokenizer: Any) -> Frame:
     )
     if not whole:
         raise ValueError(f"{name}: the chat template frames turns differently by position")
+    start = four[0].removesuffix(header["user"])
+    if not all(start + header[role] for role in ROLES):
+        raise ValueError(f"{name}: the chat template puts nothing before a turn")
     until_end, end, _ = assistant_footer.partition(tokenizer.eos_token or "\0")
     return Frame(
-        _ids(tokenizer, four[0].removesuffix(header["user"])),
+        _ids(tokenizer, start),
         {role: _ids(tokenizer, header[role]) for role in ROLES},
         {
             "user": _ids(tokenizer, user_footer),

@@ -1,7 +1,7 @@
 """Layouts of the benchmark publishers' files: how a record becomes an item.
 
-An adapter reads the records of a file in order and parses each into the fields of an item. Layouts
-were read from the publishers' repositories; `README.md` of each folder of `eval_suites/` names them.
+An adapter reads the records of a file in order and parses each into the fields of an item. The
+`README.md` of each folder of `eval_suites/` names the publisher whose layout it is.
 """
 
 import csv

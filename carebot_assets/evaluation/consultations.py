@@ -19,6 +19,7 @@ SPEAKERS = {"user": "Patient", "assistant": "Doctor"}
 
 Turn = dict[str, str]
 Generate = Callable[[list[list[Turn]], int], list[str]]
+CountTokens = Callable[[list[list[Turn]]], list[int]]
 
 
 class JudgedAnswer(Protocol):
@@ -55,7 +56,7 @@ def rounds_of(items: pl.LazyFrame) -> pl.DataFrame:
         for index, turn in enumerate(item["turns"])
         if turn["role"] == "assistant"
     ]
-    schema = {
+    schema: dict[str, Any] = {
         "item_id": pl.String,
         "suite": pl.String,
         "turn": pl.Int64,
@@ -100,23 +101,42 @@ def run(
             histories, rounds["reference"], responses, strict=True
         )
     ]
-    grades = [
-        _grades(answer, protocol)
-        for answer in judge.ask(protocol.role, questions, round=0)
-    ]
+    grades = [_grades(answer, protocol) for answer in judge.ask(protocol.role, questions, round=0)]
     frame = rounds.select(
         "item_id",
         "suite",
         "turn",
         response=pl.Series(responses, dtype=pl.String),
         status=pl.Series(["scored" if g else "failed" for g in grades], dtype=pl.String),
-        **{
-            name: pl.Series([g.get(name) for g in grades], dtype=pl.Float64)
-            for name in DIMENSIONS
-        },
+        **{name: pl.Series([g.get(name) for g in grades], dtype=pl.Float64) for name in DIMENSIONS},
         judge=pl.lit(judge.model),
     )
     return frame, summarize(frame)
+
+
+def shorten(
+    histories: list[list[Turn]], count_tokens: CountTokens, max_tokens: int
+) -> tuple[list[list[Turn]], int]:
+    """Leave out the oldest rounds of conversations that are too long for the model.
+
+    The question itself is never cut.
+
+    Returns:
+        The conversations, in the same order, and how many were shortened.
+    """
+    shortened = list(histories)
+    open_ones = list(range(len(histories)))
+    while open_ones:
+        counts = count_tokens([shortened[i] for i in open_ones])
+        open_ones = [
+            i
+            for i, count in zip(open_ones, counts, strict=True)
+            if count > max_tokens and len(shortened[i]) > 2
+        ]
+        for i in open_ones:
+            shortened[i] = shortened[i][2:]
+    num = sum(len(a) != len(b) for a, b in zip(histories, shortened, strict=True))
+    return shortened, num
 
 
 def transcript(history: Sequence[Turn]) -> str:

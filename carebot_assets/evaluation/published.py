@@ -41,6 +41,5 @@ CONSULTATIONS: dict[str, dict[str, tuple[float, ...]]] = {
 }
 
 KNOWLEDGE: dict[str, dict[str, float]] = {
-    model: dict(zip(_KNOWLEDGE_SUITES, values, strict=True))
-    for model, values in _KNOWLEDGE.items()
+    model: dict(zip(_KNOWLEDGE_SUITES, values, strict=True)) for model, values in _KNOWLEDGE.items()
 }

@@ -51,7 +51,8 @@ def differences(
         connection.register("benchmarks", benchmarks.to_arrow())
         connection.register("consultations", consultations.to_arrow())
         rows = connection.execute(
-            "select checkpoint, suite, count(*) filter (correct) / count(*) from benchmarks group by all"
+            "select checkpoint, suite, count(*) filter (correct) / count(*)"
+            " from benchmarks group by all"
         ).fetchall()
         wanted |= {f"{checkpoint}/{suite}": value for checkpoint, suite, value in rows}
         means = ", ".join(f"avg({name})" for name in DIMENSIONS)
@@ -80,5 +81,3 @@ def _same(wanted: float | None, stated: float | None, shown: str | None) -> bool
     if wanted is None or stated is None or shown is None:
         return False
     return abs(wanted - stated) < 1e-9 and abs(wanted - float(shown)) < 1e-6
-
-

@@ -25,7 +25,7 @@ class Material:
         benchmarks: `benchmark_scores` of all checkpoints and suites.
         consultations: `consultation_scores` likewise.
         items: `benchmark_items`.
-        training_logs: `training_log` by checkpoint.
+        losses: held-out losses by checkpoint, `before` and `after` its training, by stratum.
         funnel: `quality_funnel`.
         volumes: rows by table.
         raters: metadata by classifier or rater.
@@ -40,7 +40,7 @@ class Material:
     items: pl.DataFrame
     teacher: str
     teacher_is_offline: bool
-    training_logs: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+    losses: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
     funnel: pl.DataFrame | None = None
     volumes: Mapping[str, int] = field(default_factory=dict)
     raters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -61,7 +61,7 @@ def build(material: Material) -> dict[str, Any]:
         "benchmark_changes": _benchmark_changes(material),
         "consultations": _consultations(material),
         "consultation_changes": _consultation_changes(material),
-        "losses": _losses(material.training_logs),
+        "losses": _losses(material.losses),
         "funnel": [] if material.funnel is None else _funnel(material.funnel),
         "volumes": dict(material.volumes),
         "raters": {name: _readable(values) for name, values in material.raters.items()},
@@ -77,6 +77,18 @@ def build(material: Material) -> dict[str, Any]:
             },
         },
     }
+
+
+def summarize(scores: Mapping[str, Any]) -> dict[str, Any]:
+    """Every number of the benchmarks and consultations, for metadata: plain values are plotted
+    over time."""
+    found: dict[str, Any] = {"num_suites": len(scores["suites"])}
+    for row in scores["benchmarks"]:
+        found[f"accuracy {row['checkpoint']} {row['suite']}"] = row["value"]
+    for row in scores["consultations"]:
+        if row["dimension"] == AVERAGE:
+            found[f"grade {row['checkpoint']} {row['suite']}"] = row["value"]
+    return found
 
 
 def _suites(material: Material) -> list[dict[str, Any]]:
@@ -177,18 +189,14 @@ def _consultation_changes(material: Material) -> list[dict[str, Any]]:
     return changes
 
 
-def _losses(logs: Mapping[str, pl.DataFrame]) -> list[dict[str, Any]]:
-    """Held-out losses before the first and after the last step of each training."""
-    rows = []
-    for checkpoint, log in logs.items():
-        held_out = log.filter(pl.col("name").str.contains(r"^eval_.+_loss$")).sort("step")
-        for (name,), part in held_out.group_by("name", maintain_order=True):
-            stratum = str(name).removeprefix("eval_").removesuffix("_loss")
-            before, after = part["value"][0], part["value"][-1]
-            rows.append(
-                {"checkpoint": checkpoint, "stratum": stratum, "before": before, "after": after}
-            )
-    return rows
+def _losses(losses: Mapping[str, Mapping[str, Mapping[str, float]]]) -> list[dict[str, Any]]:
+    """Held-out losses around each training, of the texts measured both times."""
+    return [
+        {"checkpoint": checkpoint, "stratum": stratum, "before": before, "after": after}
+        for checkpoint, measured in losses.items()
+        for stratum, before in measured.get("before", {}).items()
+        if (after := measured.get("after", {}).get(stratum)) is not None
+    ]
 
 
 def _funnel(funnel: pl.DataFrame) -> list[dict[str, Any]]:
@@ -218,7 +226,9 @@ def _funnel(funnel: pl.DataFrame) -> list[dict[str, Any]]:
 
 def _readable(metadata: Mapping[str, Any]) -> dict[str, Any]:
     """Of an artifact's metadata what fits a page: single values, and Markdown tables as rows."""
-    values = {k: v for k, v in metadata.items() if isinstance(v, bool | int | float)}
+    values: dict[str, Any] = {
+        k: v for k, v in metadata.items() if isinstance(v, bool | int | float)
+    }
     values |= {
         k: v
         for k, v in metadata.items()

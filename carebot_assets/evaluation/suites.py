@@ -27,13 +27,9 @@ def task_names(folder: Path = DEFAULT_DIR) -> list[str]:
     return sorted(path.parent.name for path in folder.glob("*/*.yaml") if _is_task(path))
 
 
-def fingerprint(suite: str | None = None, folder: Path = DEFAULT_DIR) -> str:
-    """Hash of everything that decides a prompt: task files and the code that reads the data.
-
-    Of all suites, or of one and what it shares with the others.
-    """
-    own = f"{suite or '*'}/*.yaml"
-    files = sorted([*folder.glob(own), *folder.glob("*.py"), *folder.glob("_*")])
+def fingerprint(folder: Path = DEFAULT_DIR) -> str:
+    """Hash of everything that decides a prompt: task files and the code that reads the data."""
+    files = sorted([*folder.glob("*/*.yaml"), *folder.glob("*.py"), *folder.glob("_*")])
     return hash_json(
         {p.relative_to(folder).as_posix(): p.read_text("utf-8") for p in files if p.is_file()}
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,17 +58,20 @@ class Benchmarks:
     def __init__(self, kb: KnowledgeBase, questions: int, seed: int) -> None:
         """Draws `questions` items for each choice suite and a quarter as many dialogues."""
 
-        def keyed(suite: str, count: int, make: Callable[[Random, int], T],
-                  key: Callable[[T], Any]) -> list[T]:
+        def keyed(
+            suite: str, count: int, make: Callable[[Random, int], T], key: Callable[[T], Any]
+        ) -> list[T]:
             return _distinct(suite, count, make, key, seed)
 
         def asked(suite: str, lang: Lang) -> list[Choice]:
             return keyed(
                 suite,
                 questions,
-                lambda rng, i: choice(kb, pick(kb.medical, rng), lang, rng, "exam",
-                                      _position(seed, suite, i)),
-                lambda one: (one.stem, one.options[one.correct[0]]),
+                lambda rng, i: choice(
+                    kb, pick(kb.medical, rng), lang, rng, "exam", _position(seed, suite, i)
+                ),
+                # A patient's age does not make a new question.
+                lambda one: (re.sub(r"\d+", "", one.stem), one.options[one.correct[0]]),
             )
 
         self.medqa = asked("medqa", "en")
@@ -131,8 +135,9 @@ class Benchmarks:
             with open(path, "w", encoding="utf-8", newline="") as file:
                 rows = csv.writer(file, lineterminator="\n")
                 rows.writerow(["", "Question", "A", "B", "C", "D", "Answer"])
-                rows.writerows([i, one.stem, *one.options, one.letters]
-                               for i, one in enumerate(group))
+                rows.writerows(
+                    [i, one.stem, *one.options, one.letters] for i, one in enumerate(group)
+                )
         abstracts = {str(_FIRST_PMID + i): _pubmed(one) for i, one in enumerate(self.pubmedqa)}
         truth = {pmid: one["final_decision"] for pmid, one in abstracts.items()}
         dialogues = [cmtmedqa_record(f"j{i}", one) for i, one in enumerate(self.cmtmedqa)]

@@ -16,89 +16,9 @@ from carebot_assets.sample.knowledge import Entry, KnowledgeBase, Lang
 from carebot_assets.sample.phrasing import pick
 from carebot_assets.sample.render import render
 from carebot_assets.sample.sentences import Document, length
+from carebot_assets.sample.sources import CURATED_DIRT, SOURCES, WEB_DIRT, Source
 
-RECORDS_PER_FILE = 2_000
 _LONG: dict[Lang, int] = {"en": 150, "zh": 300}
-
-
-@dataclass(frozen=True)
-class Source:
-    """One source of the corpus.
-
-    Attributes:
-        layout: file suffix, which names the format and its compression.
-        fields: the two columns; a source without titles has a `url` in front.
-        encoding: of text formats.
-        share: of all documents, dirty: of its own records, medical: of its own records.
-        forms: form -> weight.
-    """
-
-    name: str
-    lang: Lang
-    layout: str
-    fields: tuple[str, str]
-    share: float
-    medical: float
-    dirty: float
-    forms: Mapping[str, float]
-    encoding: str = "utf-8"
-
-    @property
-    def titled(self) -> bool:
-        """Whether title and text are apart."""
-        return self.fields[0] == "title"
-
-    def file(self, index: int) -> str:
-        """Name of the file that holds record `index`."""
-        return f"part-{index // RECORDS_PER_FILE:05d}.{self.layout}"
-
-    def place(self, index: int) -> str:
-        """Address of record `index` as the truth table writes it: source/file#position."""
-        return f"{self.name}/{self.file(index)}#{index % RECORDS_PER_FILE}"
-
-
-_WEB_FORMS = {"encyclopaedia": 0.2, "patient": 0.2, "news": 0.2, "forum": 0.4}
-SOURCES = (
-    Source("encyclopedia_en", "en", "jsonl.gz", ("title", "text"), 0.12, 0.45, 0.1,
-           {"encyclopaedia": 1}),
-    Source("encyclopedia_zh", "zh", "parquet", ("title", "text"), 0.12, 0.45, 0.1,
-           {"encyclopaedia": 1}),
-    Source("abstracts_en", "en", "csv", ("title", "abstract"), 0.08, 0.65, 0.1, {"abstract": 1}),
-    Source("abstracts_zh", "zh", "tsv", ("title", "abstract"), 0.08, 0.65, 0.1, {"abstract": 1},
-           "gb18030"),
-    Source("patient_zh", "zh", "jsonl", ("title", "text"), 0.08, 1.0, 0.1, {"patient": 1}),
-    Source("patient_en", "en", "jsonl.zst", ("title", "text"), 0.08, 1.0, 0.1, {"patient": 1}),
-    Source("news_zh", "zh", "csv", ("title", "content"), 0.07, 0.3, 0.12, {"news": 1}, "gb18030"),
-    Source("web_en", "en", "jsonl", ("url", "text"), 0.22, 0.34, 0.5, _WEB_FORMS),
-    Source("web_zh", "zh", "jsonl", ("url", "text"), 0.15, 0.34, 0.5, _WEB_FORMS),
-)
-WEB_DIRT = {
-    "advert": 14,
-    "boilerplate": 12,
-    "mojibake": 8,
-    "spliced": 8,
-    "repetition": 8,
-    "exact_duplicate": 12,
-    "near_duplicate": 12,
-    "private_information": 10,
-    "abuse": 6,
-    "benchmark_leak": 5,
-    "too_short": 5,
-    "symbol_noise": 4,
-    "malformed_json": 2,
-    "undecodable_bytes": 2,
-}
-CURATED_DIRT = {
-    "mojibake": 3,
-    "spliced": 2,
-    "repetition": 2,
-    "exact_duplicate": 4,
-    "near_duplicate": 5,
-    "private_information": 4,
-    "too_short": 2,
-    "malformed_json": 1,
-    "undecodable_bytes": 1,
-}
 
 
 @dataclass(frozen=True)
@@ -179,7 +99,7 @@ class Corpus:
         elif kind == "mojibake":
             body = dirt.mojibake(body, lang, rng)
         elif kind == "spliced":
-            body = dirt.spliced(body, self._unrelated(source, clean.entry, rng), lang, rng)
+            body = dirt.spliced(body, self._unrelated(clean.entry, lang, rng), lang, rng)
         elif kind == "repetition":
             body = dirt.repetition(body, lang, rng)
         elif kind == "private_information":
@@ -194,11 +114,9 @@ class Corpus:
             clean.entry, clean.form, clean.head, body, dirt.QUALITY[kind], (kind,), tuple(private)
         )
 
-    def _unrelated(self, source: Source, entry: Entry, rng: Random) -> str:
-        while (other := self._document(source, rng)).entry.domain == entry.domain:
-            if len({one.domain for one in self.kb.entries}) == 1 or source.medical == 1.0:
-                break
-        return other.body
+    def _unrelated(self, entry: Entry, lang: Lang, rng: Random) -> str:
+        others = [one for one in self.kb.entries if one.domain != entry.domain]
+        return render(self.kb, pick(others, rng), lang, "encyclopaedia", rng).body
 
     def _copy(self, source: Source, index: int, kind: str, rng: Random) -> Record:
         """A clean record of any source of the language again, whole or slightly edited."""
@@ -226,7 +144,12 @@ class Corpus:
             body = dirt.near_duplicate(body, source.lang, rng)
         head = original.head if source.titled else _url(source, index, rng)
         return Record(
-            original.entry, original.form, head, body, original.quality, (kind,),
+            original.entry,
+            original.form,
+            head,
+            body,
+            original.quality,
+            (kind,),
             duplicate_of=home.place(place),
         )
 
@@ -239,8 +162,13 @@ class Corpus:
         item = pick(items[pick(pool, rng)], rng)
         body = dirt.leak_page(item.question, item.answer, source.lang, rng)
         return Record(
-            item.entry, "quiz", _url(source, index, rng), body, dirt.QUALITY["benchmark_leak"],
-            ("benchmark_leak",), leaked_item=item.id,
+            item.entry,
+            "quiz",
+            _url(source, index, rng),
+            body,
+            dirt.QUALITY["benchmark_leak"],
+            ("benchmark_leak",),
+            leaked_item=item.id,
         )
 
 

@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
 
-from carebot_assets.sample.corpus import Record, Source
+from carebot_assets.sample.corpus import Record
+from carebot_assets.sample.sources import Source
 
 _ROWS_PER_GROUP = 500
 _NOT_UTF8 = b"\xff\xfe\x80"

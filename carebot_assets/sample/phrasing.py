@@ -19,7 +19,8 @@ from carebot_assets.sample.knowledge import Lang
 
 PHRASES_DIR = Path(__file__).parent / "phrases"
 T = TypeVar("T")
-_CHOICE = re.compile(r"\[([^\[\]]*)\]|<(\d+)-(\d+)>")
+_CHOICE = re.compile(r"\[([^\[\]]*)\]")
+_NUMBER = re.compile(r"<(\d+)-(\d+)>")
 
 
 @cache
@@ -32,7 +33,13 @@ def phrases(name: str, lang: Lang) -> dict[str, Any]:
 
 def fill(template: str, rng: Random, **slots: str) -> str:
     """Expands one template; the first letter of the result is made a capital."""
-    text = _CHOICE.sub(lambda match: _choose(match, rng), template).format_map(slots)
+    while "[" in template:  # innermost choices first
+        template = _CHOICE.sub(lambda match: pick(match[1].split("|"), rng), template)
+    if "<" in template:
+        template = _NUMBER.sub(
+            lambda match: f"{rng.randint(int(match[1]), int(match[2]))}", template
+        )
+    text = template.format_map(slots)
     return text[:1].upper() + text[1:]
 
 
@@ -63,17 +70,6 @@ def sample(items: Sequence[str], rng: Random, low: int = 2, high: int = 99) -> l
     """A random subset in random order, of `low` to `high` items as far as there are so many."""
     high = min(high, len(items))
     return rng.sample(items, rng.randint(min(low, high), high))
-
-
-def _choose(match: re.Match[str], rng: Random) -> str:
-    if match[1] is not None:
-        return _numbers(pick(match[1].split("|"), rng), rng)
-    return str(rng.randint(int(match[2]), int(match[3])))
-
-
-def _numbers(text: str, rng: Random) -> str:
-    # Ranges inside a chosen alternative: the outer substitution does not look into its own result.
-    return _CHOICE.sub(lambda match: _choose(match, rng), text) if "<" in text else text
 
 
 def _split(node: Any) -> Any:

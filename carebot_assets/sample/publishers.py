@@ -21,8 +21,13 @@ from carebot_assets.sample.studies import study
 DIRTY_SHARE = 0.08
 YES_NO_SHARE = 0.15
 SEVERAL_SHARE = 0.15
-DIALOGUE_DIRT = ("empty_answer", "exact_duplicate", "unsafe", "private_information",
-                 "benchmark_leak")
+DIALOGUE_DIRT = (
+    "empty_answer",
+    "exact_duplicate",
+    "unsafe",
+    "private_information",
+    "benchmark_leak",
+)
 _CHATDOCTOR = (
     "If you are a doctor, please answer the medical questions based on the patient's description."
 )
@@ -89,7 +94,9 @@ class Dialogues:
         rng = Random(f"{self.seed}:{publisher.name}:{index}")
         kind = pick(DIALOGUE_DIRT, rng) if rng.random() < DIRTY_SHARE else ""
         if kind == "exact_duplicate" and index > 0:
-            return replace(self.exchange(publisher, rng.randrange(index)), dirt=(kind,))
+            original = self.exchange(publisher, rng.randrange(index))
+            if not original.dirt:
+                return replace(original, dirt=(kind,))
         if kind == "benchmark_leak" and self.benchmarks.items[publisher.leaks]:
             return self._leak(publisher, rng)
         clean = self._clean(publisher, rng)
@@ -110,9 +117,7 @@ class Dialogues:
             text = f"Abstract: {done.background} {done.methods} {done.results}"
             task = say(phrases("dialogues", lang)["training"]["instruction"], rng)
             asked_text = f"{text}\nQuestion: {done.question}"
-            return Exchange(
-                done.entry, "yes_no", ((asked_text, done.outcome),), instruction=task
-            )
+            return Exchange(done.entry, "yes_no", ((asked_text, done.outcome),), instruction=task)
         rounds = rng.randint(2, 5) if publisher.kind == "multi" else 1
         talk = consultation(kb, lang, rng, rounds)
         return Exchange(talk.entry, publisher.kind, talk.rounds)

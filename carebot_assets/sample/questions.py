@@ -11,7 +11,7 @@ from random import Random
 from carebot_assets.sample.knowledge import SIGNATURE, Entry, KnowledgeBase, Lang
 from carebot_assets.sample.phrasing import fill, listing, phrases, pick, sample
 
-EXAM_ITEM_LENGTH: dict[Lang, int] = {"en": 12, "zh": 12}
+EXAM_ITEM_LENGTH: dict[Lang, int] = {"en": 10, "zh": 10}
 """Longest item (words; characters in Chinese) that a benchmark uses. Decontamination compares
 13-grams, and a longer item would match every clean document that states the same fact."""
 LETTERS = "ABCDE"
@@ -129,7 +129,8 @@ def usable(items: Sequence[str], lang: Lang, wording: str) -> list[str]:
     if wording != "exam":
         return list(items)
     limit = EXAM_ITEM_LENGTH[lang]
-    return [item for item in items if (len(item.split()) if lang == "en" else len(item)) <= limit]
+    token = r"\w+" if lang == "en" else r"\w"
+    return [item for item in items if len(re.findall(token, item)) <= limit]
 
 
 def resembles(text: str, others: Iterable[str], lang: Lang) -> bool:

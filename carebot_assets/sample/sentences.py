@@ -46,8 +46,9 @@ class Narrator:
         """One sentence from `templates`, avoiding those this document already used."""
         fresh = self._unused.get(id(templates))
         if not fresh:
-            fresh = self._unused[id(templates)] = self.rng.sample(templates, len(templates))
-        return fill(fresh.pop(), self.rng, **self.slots, **slots)
+            fresh = self._unused[id(templates)] = list(templates)
+        template = fresh.pop(int(self.rng.random() * len(fresh)))
+        return fill(template, self.rng, **self.slots, **slots)
 
     def facet(self, facet: str, voice: str) -> str:
         """States a random subset of a facet's items; voice is neutral or personal."""

@@ -11,17 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from carebot_assets.sample.benchmarks import Benchmarks
-from carebot_assets.sample.corpus import (
-    RECORDS_PER_FILE,
-    SOURCES,
-    Corpus,
-    Record,
-    Source,
-    apportion,
-)
+from carebot_assets.sample.corpus import Corpus, Record, apportion
 from carebot_assets.sample.files import write_file
 from carebot_assets.sample.knowledge import KnowledgeBase, load_knowledge
 from carebot_assets.sample.publishers import PUBLISHERS, Dialogues
+from carebot_assets.sample.sources import RECORDS_PER_FILE, SOURCES, Source
 
 CORPUS_TRUTH = pa.schema(
     {
@@ -74,8 +68,11 @@ def write_world(
     Raises:
         ValueError: for a negative number, or more questions than the knowledge base can give.
     """
-    for name, number in (("documents", documents), ("dialogues", dialogues),
-                         ("questions", questions)):
+    for name, number in (
+        ("documents", documents),
+        ("dialogues", dialogues),
+        ("questions", questions),
+    ):
         if number < 0:
             raise ValueError(f"{name} is {number}, allowed: 0 or more")
     kb = KnowledgeBase(load_knowledge())

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from carebot_assets.settings import TeacherSettings
 from carebot_assets.teacher import roles
 from carebot_assets.teacher.ledger import Call, Ledger, call_key
-from carebot_assets.teacher.offline.process import offline_server
+from carebot_assets.teacher.offline.process import offline_server, offline_version
 
 # An answer that is not what was asked for is sent back this often with a note of what is wrong.
 REPAIRS = 2
@@ -130,7 +130,7 @@ class Teacher:
             "num_calls": len(costs),
             "num_cached": len(job.keys) - len(costs),
             "num_input_tokens": sum(tokens for tokens, _ in costs),
-            "cost_usd": round(sum(usd for _, usd in costs), 6),
+            "cost_usd": sum(usd for _, usd in costs),
         }
 
     def price(self, input_tokens: int, output_tokens: int) -> float:
@@ -160,13 +160,14 @@ class _Job:
         }
         if settings.temperature is not None:
             self.parameters["temperature"] = settings.temperature
+        mind = [offline_version(), settings.offline.disagreement_rate] if teacher.is_offline else []
         self.keys: list[str] = []
         self.items: dict[str, Mapping[str, str]] = {}
         self.messages: dict[str, list[dict[str, str]]] = {}
         for item in items:
             messages = roles.render(role, item, max_chars=settings.max_chars)
             schema = roles.response_format(role, item)
-            key = call_key(teacher.model, messages, [self.parameters, schema], round)
+            key = call_key(teacher.model, messages, [self.parameters, schema, *mind], round)
             self.keys.append(key)
             self.items[key], self.messages[key] = item, messages
         known = teacher.ledger.known(self.keys)

@@ -13,7 +13,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 
+from carebot_assets.settings import current_settings
 from carebot_assets.teacher.fence import wrap
+from carebot_assets.teacher.offline.process import offline_version
 
 PROMPTS_DIR = Path(__file__).parent / "prompts"
 LABEL_SEPARATOR = " | "
@@ -84,8 +86,8 @@ class ConsultationGrades(AnswerModel):
 
 @cache
 def _label_model(labels: str) -> type[BaseModel]:
-    allowed = tuple(labels.split(LABEL_SEPARATOR))
-    return create_model("DomainLabel", __base__=AnswerModel, label=(Literal[allowed], ...))
+    allowed: Any = Literal[tuple(labels.split(LABEL_SEPARATOR))]
+    return create_model("DomainLabel", __base__=AnswerModel, label=(allowed, ...))
 
 
 @dataclass(frozen=True)
@@ -198,12 +200,18 @@ def response_format(role: str, item: Mapping[str, str]) -> dict[str, Any]:
 
 
 def prompt_versions(*roles: str) -> dict[str, str]:
-    """Version and content hash of the roles' prompts, for an artifact's code version."""
-    return {
+    """Version and content hash of the roles' prompts, for an artifact's code version.
+
+    Where the profile's teacher is the offline one, what it goes by counts as well.
+    """
+    versions = {
         name: f"v{role_named(name).version}:"
         + hashlib.sha256(role_named(name).instruction.encode()).hexdigest()[:12]
         for name in roles
     }
+    if current_settings().teacher.is_offline:
+        versions["offline"] = offline_version()
+    return versions
 
 
 def _cut(text: str, max_chars: int | None, cut: str) -> str:

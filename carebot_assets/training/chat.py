@@ -22,6 +22,11 @@ TEMPLATE = (
 )
 
 
+def training_template(template: str | None) -> str:
+    """A template that marks the assistant's words: the tokenizer's own where it does, else ours."""
+    return template if template and "{% generation %}" in template else TEMPLATE
+
+
 @dataclass(frozen=True)
 class Encoded:
     """Token ids of dialogues, with labels on the assistant's tokens only.

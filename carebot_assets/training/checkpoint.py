@@ -108,8 +108,10 @@ def loads_and_is_finite(folder: Path) -> Finding:
     promised = _promised_parameters(folder)
     if promised is not None and parameters != promised:
         problems.append(f"{parameters} parameters instead of {promised}")
-    text = f"{len(shapes)} tensors, {parameters} parameters, finite" if not problems else "; ".join(
-        problems[:5]
+    text = (
+        f"{len(shapes)} tensors, {parameters} parameters, finite"
+        if not problems
+        else "; ".join(problems[:5])
     )
     metadata = {"num_tensors": len(shapes), "num_parameters": parameters}
     return Finding(not problems, text, metadata | {"num_problems": len(problems)})
@@ -147,7 +149,10 @@ def loss_fell(folder: Path) -> Finding:
 
 def general_loss_rise(folder: Path, maximum: float) -> Finding:
     """The loss on general text has not risen by more than the stated nats a token."""
-    found = read_manifest(folder)["losses"]
+    manifest = read_manifest(folder)
+    if manifest["steps"] == 0:
+        return Finding(True, "a snapshot: nothing was trained here")
+    found = manifest["losses"]
     before, after = found["before"].get("general"), found["after"].get("general")
     rise = None if before is None or after is None else after - before
     return inside("rise of the general loss", rise, -math.inf, maximum)

@@ -4,6 +4,7 @@ Run as `accelerate launch --config_file ... -m carebot_assets.training.dpo --con
 Source: CareBot 1.4 (CareBot-Chat RL), with TRL's DPOTrainer.
 """
 
+import os
 from typing import Any
 
 import polars as pl
@@ -32,11 +33,14 @@ def train(config: DpoConfig, reporter: Reporter) -> None:
     rows, counts = _rows(frame, tokenizer, config.train.max_length)
     if not rows:
         raise TrainingError(f"{config.data} holds no pair to learn from: {counts}")
-    arguments = DPOConfig(
-        **session.trl_arguments(config, config.train),
+    arguments = session.arguments(
+        DPOConfig,
+        config,
+        config.train,
         beta=config.train.beta,
         max_length=config.train.max_length,
-        precompute_ref_log_probs=True,
+        # trl keeps the reference's numbers in a cache that only one process can see.
+        precompute_ref_log_probs=int(os.environ.get("WORLD_SIZE", "1")) == 1,
     )
     trainer = DPOTrainer(
         model=session.load_model(config.model),

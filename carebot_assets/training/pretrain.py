@@ -38,14 +38,14 @@ class PackedTokens(torch.utils.data.Dataset):
 def load_model(config: PretrainConfig) -> PreTrainedModel:
     """The starting weights: a checkpoint's, or drawn from the seed."""
     if not config.from_scratch:
-        return AutoModelForCausalLM.from_pretrained(config.model, dtype=torch.float32)
+        return session.load_model(config.model)
     set_seed(config.seed % 2**32)
     return AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(config.model))
 
 
 def train(config: PretrainConfig, reporter: Reporter) -> None:
     """Train on `config.data` and write the checkpoint."""
-    arguments = TrainingArguments(**session.arguments(config, config.train))
+    arguments = session.arguments(TrainingArguments, config, config.train)
     data = PackedTokens(str(config.data))
     if len(data) == 0:
         raise TrainingError(f"{config.data} holds no sequence")
@@ -61,9 +61,7 @@ def train(config: PretrainConfig, reporter: Reporter) -> None:
         frame = pl.read_parquet(config.held_out, columns=["stratum", "text"])
         held_out = losses.held_out_rows(frame, tokenizer, config.held_out_tokens)
     medical = [name for name in held_out if name.startswith("medical")]
-    trainer = Trainer(
-        model=model, args=arguments, train_dataset=data, processing_class=tokenizer
-    )
+    trainer = Trainer(model=model, args=arguments, train_dataset=data, processing_class=tokenizer)
     session.fit(
         trainer,
         config,

@@ -15,9 +15,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from transformers import Trainer, TrainerCallback
+import torch
+from transformers import (
+    AutoModelForCausalLM,
+    PreTrainedModel,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+)
+from transformers.trainer_callback import PrinterCallback
 
 from carebot_assets.settings import TrainSettings
 from carebot_assets.training import checkpoint, losses
@@ -25,10 +33,12 @@ from carebot_assets.training.config import Config, TrainingConfig, TrainingError
 from carebot_assets.training.reporter import Reporter, open_reporter
 
 CAUSE_FILE = "cause.txt"
+_TIMINGS = {"epoch", "train_runtime", "train_tokens_per_second", "num_input_tokens_seen"}
 Rows = list[dict[str, list[int]]]
+Arguments = TypeVar("Arguments", bound=TrainingArguments)
 
 
-class Interrupted(Exception):  # noqa: N818 - not an error: the user asked for it
+class Interrupted(Exception):
     """A signal stopped the training after it had been saved."""
 
 
@@ -57,9 +67,14 @@ def run_script(kind: type[Config], script: Callable[[Config, Reporter], None]) -
         sys.exit(cause)
 
 
-def arguments(config: TrainingConfig, train: TrainSettings) -> dict[str, Any]:
-    """Arguments of `TrainingArguments` that follow from a stage's settings."""
-    return {
+def arguments(
+    kind: type[Arguments], config: TrainingConfig, train: TrainSettings, **more: Any
+) -> Arguments:
+    """`TrainingArguments` (or a trl class derived from it) that follow from a stage's settings.
+
+    Make them before the model: with ZeRO stage 3 they decide how its weights are laid out.
+    """
+    values: dict[str, Any] = {
         "output_dir": str(config.work_dir / "checkpoints"),
         "max_steps": train.max_steps,
         "per_device_train_batch_size": train.batch_size,
@@ -76,15 +91,25 @@ def arguments(config: TrainingConfig, train: TrainSettings) -> dict[str, Any]:
         "save_total_limit": 2,
         "eval_strategy": "no",
         "bf16": train.bf16,
-        "gradient_checkpointing": False,
         "seed": config.seed % 2**32,
         "disable_tqdm": True,
         "report_to": "none",
         "log_level": "error",
         "include_num_input_tokens_seen": "non_padding",
+        "activation_checkpointing": train.activation_checkpointing,
         "dataloader_pin_memory": not _on_cpu(),
         "use_cpu": _on_cpu(),
     }
+    made = kind(**values, **more)
+    if made.world_size == 1 and made.n_gpu > 1:
+        # One process trains on one card, however many it can see: no nn.DataParallel.
+        made._n_gpu = 1
+    return made
+
+
+def load_model(folder: Path) -> PreTrainedModel:
+    """A checkpoint's weights in 32 bit: what mixed precision trains."""
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
 
 
 def fit(
@@ -106,6 +131,7 @@ def fit(
         counts: further numbers for the report (rows, truncated rows, ...).
     """
     watch = _Watch(trainer, train, reporter, held_out)
+    trainer.remove_callback(PrinterCallback)
     trainer.add_callback(watch)
     resume = last_checkpoint(config.work_dir / "checkpoints")
     if resume:
@@ -130,10 +156,11 @@ def fit(
         "steps": trainer.state.global_step,
         "resumed_from": resume.name if resume else None,
         "num_processes": trainer.args.world_size,
-        "num_parameters": sum(p.numel() for p in trainer.model.parameters()),
+        "num_parameters": _num_parameters(trainer.model),
         "tokens": int(trainer.state.num_input_tokens_seen),
         "tokens_per_second": round(tokens / max(seconds - watch.held_out_seconds, 1e-9), 1),
         "losses": watch.losses(),
+        "last": {k: v for k, v in watch.last.items() if k not in _TIMINGS},
         "counts": counts or {},
         "seconds": {
             "startup": round(startup, 2),
@@ -175,6 +202,7 @@ class _Watch(TrainerCallback):
     first_step: float = 0.0
     held_out_seconds: float = 0.0
     tokens_before: int = 0
+    last: dict[str, float] = field(default_factory=dict)
     _begun: float = field(default_factory=time.monotonic)
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -188,6 +216,7 @@ class _Watch(TrainerCallback):
         last = state.global_step >= state.max_steps
         if last or state.global_step % self.settings.eval_steps == 0:
             self._measure(state)
+        control.should_log = control.should_log or last
         if self._asked_to_stop() and not last:
             control.should_save = control.should_training_stop = True
 
@@ -201,6 +230,7 @@ class _Watch(TrainerCallback):
                 f"({self.settings.learning_rate}) or `max_grad_norm`, or look at the data"
             )
         values = {k: v for k, v in logs.items() if isinstance(v, (int, float))}
+        self.last = values
         self.reporter.send({"step": state.global_step, **values})
         self.reporter.say(f"step {state.global_step}/{state.max_steps} loss {loss:.4f}")
 
@@ -246,13 +276,16 @@ class _Watch(TrainerCallback):
     def _asked_to_stop(self) -> bool:
         """All processes must stop at the same step, or they would wait for each other."""
         if self.trainer.args.world_size > 1:
-            import torch
-
             flag = torch.tensor(int(bool(self.stopped_by)), device=self.trainer.args.device)
             torch.distributed.all_reduce(flag, op=torch.distributed.ReduceOp.MAX)
             if flag.item() and not self.stopped_by:
                 self.stopped_by = "a signal to another process"
         return self.stopped_by is not None
+
+
+def _num_parameters(model: Any) -> int:
+    """Parameters of a model; ZeRO stage 3 leaves an empty shell of each and notes its size."""
+    return sum(getattr(p, "ds_numel", p.numel()) for p in model.parameters())
 
 
 def _on_cpu() -> bool:

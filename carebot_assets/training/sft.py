@@ -45,8 +45,10 @@ def train(config: SftConfig, reporter: Reporter) -> None:
     }
     if not encoded.rows:
         raise TrainingError(f"{config.data} holds no dialogue to learn from: {counts}")
-    arguments = TrlSftConfig(
-        **session.trl_arguments(config, config.train),
+    arguments = session.arguments(
+        TrlSftConfig,
+        config,
+        config.train,
         max_length=None,
         packing=False,
         dataset_kwargs={"skip_prepare_dataset": True},

@@ -5,6 +5,7 @@ Source: the layouts of the seven sources of CareBot 2.2 and of CMtMedQA.
 
 import os
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -132,6 +133,28 @@ def _dialogues(records: pl.DataFrame, source: str, license_name: str) -> pl.Data
         ).pl()
     joined_frame = frame.join(hashes, on="origin", how="left", maintain_order="left")
     return joined_frame.select(tables.BY_NAME["sft_dialogues"].schema.names())
+
+
+def summarize(dialogues: pl.DataFrame, quarantine: pl.DataFrame) -> dict[str, Any]:
+    """Counts by kind, language and department, and what went wrong, for metadata."""
+
+    def counts(frame: pl.DataFrame, column: str) -> list[tuple[Any, int]]:
+        return frame.group_by(column).len().sort("len", column, descending=[True, False]).rows()
+
+    def markdown(frame: pl.DataFrame, column: str) -> str:
+        rows = [f"| {name} | {count} |" for name, count in counts(frame, column)[:15]]
+        return "\n".join([f"| {column} | records |", "|---|---:|", *rows])
+
+    num_records = dialogues.height + quarantine.height
+    return {
+        "num_records": num_records,
+        "num_quarantined": quarantine.height,
+        "quarantined_ratio": quarantine.height / max(num_records, 1),
+        "num_by_kind": dict(counts(dialogues, "kind")),
+        "num_by_language": dict(counts(dialogues, "lang")),
+        "departments": markdown(dialogues.drop_nulls("department"), "department"),
+        "errors": markdown(quarantine, "error"),
+    }
 
 
 def normalise(text: pl.Expr) -> pl.Expr:

@@ -9,7 +9,10 @@ SITE = r"(?:chat ?doctor|health ?care ?magic)(?:\.com)?"
 # The same sentence in every record; it says nothing about the question.
 STOCK_INSTRUCTION = r"(?i)^if you are a doctor, please answer"
 # Doctors' names were replaced by the site's: what is left is a salutation and a signature.
-OPENING = rf"(?i)^(?:(?:hi|hello|dear)\b[^.!?\n]{{0,40}}[,.!]\s*)?(?:thank|welcome)[^.!?\n]{{0,60}}\b{SITE}[.!,]*\s*"
+OPENING = (
+    r"(?i)^(?:(?:hi|hello|dear)\b[^.!?\n]{0,40}[,.!]\s*)?"
+    rf"(?:thank|welcome)[^.!?\n]{{0,60}}\b{SITE}[.!,]*\s*"
+)
 CLOSING = (
     r"(?i)[\s,.\-]*(?:(?:(?:with |best |warm |kind )*(?:regards|wishes)|sincerely|take care|"
     rf"thank(?:s| you))[\s,.\-]*)*(?:dr\.? *)?\b{SITE}\W*$"
@@ -19,9 +22,11 @@ CLOSING = (
 def build(records: pl.DataFrame) -> pl.LazyFrame:
     frame = extract(
         records,
-        instruction="$.instruction",
-        question="$.input",
-        answer="$.output|$.answer_icliniq|$.answer_chatdoctor|$.answer_chatgpt",
+        {
+            "instruction": "$.instruction",
+            "question": "$.input",
+            "answer": "$.output|$.answer_icliniq|$.answer_chatdoctor|$.answer_chatgpt",
+        },
     ).lazy()
     instruction = something(pl.col("instruction"))
     task = pl.when(~instruction.str.contains(STOCK_INSTRUCTION)).then(instruction)

@@ -7,7 +7,7 @@ from carebot_assets.dialogue.adapters.records import extract
 
 
 def build(records: pl.DataFrame) -> pl.LazyFrame:
-    frame = extract(records, query="$.query", response="$.response").lazy()
+    frame = extract(records, {"query": "$.query", "response": "$.response"}).lazy()
     # The wrapper is "<s>问：\n...\n答：\n".
     query = clean(pl.col("query").str.replace(r"\s*答[：:]\s*$", ""))
     return frame.select(

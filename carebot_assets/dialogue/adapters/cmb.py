@@ -9,11 +9,13 @@ from carebot_assets.dialogue.adapters.records import extract
 def build(records: pl.DataFrame) -> pl.LazyFrame:
     frame = extract(
         records,
-        question="$.question",
-        answer="$.answer",
-        question_type="$.question_type",
-        department="$.exam_subject",
-        **option_fields("$.option", "$.options"),
+        {
+            "question": "$.question",
+            "answer": "$.answer",
+            "question_type": "$.question_type",
+            "department": "$.exam_subject",
+            **option_fields("$.option", "$.options"),
+        },
     ).lazy()
     # Without exam and subject, so that a question listed under several subjects is seen as one.
     prompt = pl.format(

@@ -9,11 +9,13 @@ from carebot_assets.dialogue.adapters.records import extract
 def build(records: pl.DataFrame) -> pl.LazyFrame:
     frame = extract(
         records,
-        lists={"history": ("$.history VARCHAR[][]"), "any_history": "$.history JSON"},
-        question="$.instruction|$.instruct",
-        details="$.input",
-        answer="$.output",
-        department="$.cate1",
+        {
+            "question": "$.instruction|$.instruct",
+            "details": "$.input",
+            "answer": "$.output",
+            "department": "$.cate1",
+        },
+        lists={"history": "$.history VARCHAR[][]", "any_history": "$.history JSON"},
     ).lazy()
     history = pl.col("history").fill_null([])
     is_lost = pl.col("history").is_null() & (pl.col("any_history").fill_null("null") != "null")

@@ -13,9 +13,11 @@ def _first(*names: str) -> str:
 def build(records: pl.DataFrame) -> pl.LazyFrame:
     frame = extract(
         records,
-        question=_first("instruction", "questions", "question"),
-        answer=_first("output", "answers", "answer"),
-        department="$.label",
+        {
+            "question": _first("instruction", "questions", "question"),
+            "answer": _first("output", "answers", "answer"),
+            "department": "$.label",
+        },
     ).lazy()
     question, answer = clean(pl.col("question")), clean(pl.col("answer"))
     # The consultation set links to its answers instead of giving them.

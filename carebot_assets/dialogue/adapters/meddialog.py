@@ -10,7 +10,9 @@ DOCTOR = r"(?i)^(?:医生|doctor)$"
 
 
 def build(records: pl.DataFrame) -> pl.LazyFrame:
-    dialogues = extract(records, lists={"bare": "$ VARCHAR[]", "keyed": "$.utterances VARCHAR[]"})
+    dialogues = extract(
+        records, {}, lists={"bare": "$ VARCHAR[]", "keyed": "$.utterances VARCHAR[]"}
+    )
     frame = dialogues.lazy().select("position", texts=pl.coalesce("bare", "keyed"))
     speaker = pl.col("texts").str.extract(SPEAKER)
     spoken = (

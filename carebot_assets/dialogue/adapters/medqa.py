@@ -11,9 +11,11 @@ CJK = r"[\u4e00-\u9fff]"
 def build(records: pl.DataFrame) -> pl.LazyFrame:
     frame = extract(
         records,
-        question="$.question|$.sent1",
-        answer="$.answer_idx|$.answer",
-        **option_fields("$.options"),
+        {
+            "question": "$.question|$.sent1",
+            "answer": "$.answer_idx|$.answer",
+            **option_fields("$.options"),
+        },
     ).lazy()
     question = clean(pl.col("question"))
     # Mainland China's part of MedQA is Chinese.

@@ -52,15 +52,15 @@ def decode(data: bytes) -> tuple[str, bool]:
 
 
 def extract(
-    records: pl.DataFrame, lists: dict[str, str] | None = None, **fields: str
+    records: pl.DataFrame, fields: dict[str, str], lists: dict[str, str] | None = None
 ) -> pl.DataFrame:
     """Fields of JSON records as columns beside `position`.
 
     Args:
         records: output of `read_records` without the rows that have an error.
-        lists: columns of lists, as `name="$.path VARCHAR[]"`; null where the JSON is no such list.
         fields: text columns, each `"path|path"`: the first path that holds a text or number wins,
             so that deeper paths (`$.questions[0][0]`) stand before shallower ones.
+        lists: columns of lists, each `"$.path VARCHAR[]"`; null where the JSON is no such list.
     """
     paths = list(dict.fromkeys(path for spec in fields.values() for path in spec.split("|")))
     index = {path: number + 1 for number, path in enumerate(paths)}

@@ -9,10 +9,12 @@ from carebot_assets.dialogue.adapters.records import extract
 def build(records: pl.DataFrame) -> pl.LazyFrame:
     frame = extract(
         records,
-        department="$.department",
-        title="$.title",
-        ask="$.ask|$.question",
-        answer="$.answer",
+        {
+            "department": "$.department",
+            "title": "$.title",
+            "ask": "$.ask|$.question",
+            "answer": "$.answer",
+        },
     ).lazy()
     title, ask = something(clean(pl.col("title"))), something(clean(pl.col("ask")))
     # The title is often the beginning of the question, word by word.

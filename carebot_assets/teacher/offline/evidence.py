@@ -1,7 +1,7 @@
 """How much a text speaks for each industry label, by words of both languages."""
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from functools import cache
 from math import log
@@ -92,7 +92,7 @@ def _normal(term: str) -> str:
 def score_labels(text: str) -> dict[str, float]:
     """Evidence for every label that has any, strongest first."""
     weights = _weights()
-    scores: Counter[str] = Counter()
+    scores: dict[str, float] = defaultdict(float)
     head = text[: HEAD_CHARS["zh" if is_chinese(text) else "en"]]
     for part, weight in ((text, 1.0), (head, HEAD_WEIGHT)):
         counts = Counter(term for term in terms(part) if term in weights)

@@ -5,16 +5,26 @@ wait for; the child inherits the socket. It stops when its standard input closes
 also when the parent is killed.
 """
 
+import hashlib
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
 
 from carebot_assets.settings import OfflineTeacherSettings
 
 HOST = "127.0.0.1"
 STOP_SECONDS = 10.0
+
+
+@cache
+def offline_version() -> str:
+    """Hash of all that decides the offline teacher's answers; part of a call's identity."""
+    files = sorted(p for p in Path(__file__).parent.iterdir() if p.suffix in {".py", ".yaml"})
+    return hashlib.sha256(b"".join(p.read_bytes() for p in files)).hexdigest()[:12]
 
 
 @contextmanager

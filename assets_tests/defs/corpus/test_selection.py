@@ -1,0 +1,186 @@
+"""The selection assets and their checks over two shards of made-up documents."""
+
+from typing import Any
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from assets_tests.conftest import rows_of
+from assets_tests.corpus.test_contamination import EN, FILLER_EN, FILLER_ZH, ITEMS, ZH
+from carebot_assets.corpus.filtering import NOT_MEDICAL
+from carebot_assets.defs.artifact import RECIPES, Recipe
+from carebot_assets.defs.corpus import selection_assets as assets
+from carebot_assets.defs.corpus import selection_checks as checks
+from carebot_assets.defs.resources import Workshop
+from carebot_assets.settings import current_settings
+from carebot_assets.store import Store
+
+SHARDS = ("web-1", "web-2")
+BY_SHARD = (
+    assets.minhash_signatures,
+    assets.duplicate_verdicts,
+    assets.contamination_verdicts,
+    assets.filtered_corpus,
+    assets.general_corpus,
+)
+PHONE = "联系电话13812345678。"
+# doc_id: shard, language, text, rules, domain, quality
+DOCUMENTS = {
+    "a0": ("web-1", "zh", FILLER_ZH + PHONE, "keep", "medical", "keep"),
+    "a1": ("web-1", "zh", FILLER_ZH + ZH, "keep", None, None),
+    "a2": ("web-1", "en", FILLER_EN + " And so on.", "keep", "medical", "keep"),
+    "a3": ("web-1", "en", "bad", "drop", None, None),
+    "b0": ("web-2", "zh", FILLER_ZH + PHONE.replace("8", "9"), "keep", None, None),
+    "b1": ("web-2", "en", f"{EN} {FILLER_EN}", "keep", None, None),
+    "b2": ("web-2", "zh", "球队昨晚在主场以三比一战胜对手，取得联赛三连胜。", "keep", "other", None),
+    "b3": ("web-2", "en", "A medical text of no worth at all.", "keep", "medical", "drop"),
+}  # fmt: skip
+
+
+def _publish(store: Store) -> None:
+    """What comes before selection, and the judges behind it that are none of its business."""
+    shard_rows: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    for doc_id, (shard, lang, text, rules, domain, quality) in DOCUMENTS.items():
+        row = {"doc_id": doc_id * 16, "shard": shard}
+        tables = shard_rows.setdefault(shard, {})
+        about = {"source": "web", "lang": lang, "license": "MIT", "n_tokens": len(text)}
+        tables.setdefault("documents", []).append(
+            row | about | {"text": text, "n_chars": len(text)}
+        )
+        tables.setdefault("rule_verdicts", []).append(
+            row
+            | {"verdict": rules, "reasons": ["short_v1"] if rules == "drop" else []}
+            | {"masked_kinds": ["phone"] if PHONE[:4] in text else []}
+        )
+        verdict = {None: "skip", "medical": "keep", "other": "drop"}[domain]
+        reasons = [NOT_MEDICAL] if domain == "other" else []
+        tables.setdefault("domain_verdicts", []).append(
+            row | {"verdict": verdict, "reasons": reasons, "label": domain, "p_medical": 0.5}
+        )
+        scored = {"score": 3.0, "tier": "high"} if quality else {}
+        tables.setdefault("quality_scores", []).append(
+            row
+            | {"verdict": quality or "skip", "reasons": ["low_v1"] if quality == "drop" else []}
+            | scored
+        )
+    for shard, tables in shard_rows.items():
+        for name, rows in tables.items():
+            with store.publish(name, shard) as draft:
+                draft.write(rows_of(name, *rows))
+    with store.publish("benchmark_items") as draft:
+        draft.write(ITEMS)
+    files = [{"file": shard, "shard": shard} for shard in SHARDS]
+    with store.publish("corpus_manifest") as draft:
+        draft.write(rows_of("corpus_manifest", *files))
+
+
+@pytest.fixture
+def store(tmp_path: Any, monkeypatch: pytest.MonkeyPatch, fresh_settings: None) -> Store:
+    monkeypatch.setenv("CAREBOT_SET__store__root", str(tmp_path / "store"))
+    current_settings.cache_clear()
+    for name in ("documents", "rule_verdicts", "domain_verdicts", "quality_scores"):
+        monkeypatch.setitem(RECIPES, name, Recipe(name, (), (), "shard", "1"))
+    for name in ("corpus_manifest", "benchmark_items"):
+        monkeypatch.setitem(RECIPES, name, Recipe(name, (), (), None, "1"))
+    store = Store(tmp_path / "store")
+    _publish(store)
+    return store
+
+
+def _run(*selected: Any, partition: str | None = None) -> dict[str, dg.AssetCheckEvaluation]:
+    """Materialize with all checks of the selected assets; the checks that did not pass."""
+    keys = {asset.key for asset in selected if isinstance(asset, dg.AssetsDefinition)}
+    guards = [
+        value
+        for value in vars(checks).values()
+        if isinstance(value, dg.AssetChecksDefinition)
+        and {k.asset_key for k in value.check_keys} <= keys
+    ]
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions("corpus_shard", list(SHARDS))
+        result = dg.materialize(
+            [*selected, *guards],
+            instance=instance,
+            partition_key=partition,
+            resources={"workshop": Workshop()},
+            raise_on_error=False,
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        )
+    found = result.get_asset_check_evaluations()
+    assert found or not result.success
+    return {e.check_name: e for e in found if not e.passed}
+
+
+def _everything() -> dict[str, dg.AssetCheckEvaluation]:
+    failed = {}
+    for asset in (
+        assets.benchmark_ngrams,
+        assets.minhash_signatures,
+        assets.duplicate_clusters,
+        *BY_SHARD[1:],
+        assets.quality_funnel,
+        assets.held_out_text,
+    ):
+        for shard in SHARDS if asset in BY_SHARD else [None]:
+            failed |= _run(asset, partition=shard)
+    return failed
+
+
+def test_selection_from_documents_to_corpora(store: Store) -> None:
+    # The domain and quality tables of this test know who is dropped, so that all counts agree.
+    assert _everything() == {}
+    medical = store.scan("filtered_corpus").collect()
+    assert medical["doc_id"].str.head(2).to_list() == ["a0", "a2"]
+    assert medical["text"][0] == FILLER_ZH + PHONE.replace("13812345678", "[PHONE]")
+    assert store.scan("general_corpus").collect()["doc_id"].str.head(2).to_list() == ["b2"]
+    duplicates = store.scan("duplicate_clusters").collect()
+    assert duplicates.select("doc_id", "kept_id", "exact").rows() == [("b0" * 16, "a0" * 16, True)]
+    contaminated = store.scan("contamination_verdicts").filter(pl.col("verdict") == "drop")
+    assert contaminated.collect()["item_id"].to_list() == ["cmb/0", "medqa/0"]
+    funnel = store.require("quality_funnel").metadata
+    assert (funnel["num_documents"], funnel["num_left"]) == (8, 2)
+    assert funnel["plot"].startswith("![funnel](data:image/png;base64,")
+    assert store.require("held_out_text").rows == 3
+
+
+def test_a_document_lost_between_judges_stops_the_funnel(store: Store) -> None:
+    _everything()
+    kept = store.scan("domain_verdicts", "web-1").with_columns(verdict=pl.lit("skip")).collect()
+    with store.publish("domain_verdicts", "web-1") as draft:
+        draft.write(kept)
+    failed = _run(assets.quality_funnel)
+    assert set(failed) == {"documents_are_conserved"}
+    assert "domain_verdicts judged" in failed["documents_are_conserved"].description
+
+
+@pytest.mark.parametrize(
+    ("text", "check"),
+    [
+        (f"{FILLER_EN} {EN}", "no_benchmark_text"),
+        ("write to someone@example.com for more", "no_private_information"),
+        (FILLER_EN, "no_duplicate_text"),
+    ],
+)
+def test_a_judge_that_failed_is_found_out(store: Store, text: str, check: str) -> None:
+    """Documents that every judge let through are caught in the corpus itself."""
+    _everything()
+    documents = store.scan("documents", "web-1").collect()
+    for name in (
+        "rule_verdicts",
+        "duplicate_verdicts",
+        "contamination_verdicts",
+        "domain_verdicts",
+        "quality_scores",
+    ):
+        passed = (
+            store.scan(name, "web-1")
+            .collect()
+            .with_columns(verdict=pl.lit("keep"), reasons=pl.lit([], pl.List(pl.String)))
+        )
+        with store.publish(name, "web-1") as draft:
+            draft.write(passed)
+    texts = [text, text if check == "no_duplicate_text" else "x", "y", "z"]
+    with store.publish("documents", "web-1") as draft:
+        draft.write(documents.with_columns(text=pl.Series(texts)))
+    assert set(_run(assets.filtered_corpus, partition="web-1")) == {check}

@@ -1,0 +1,92 @@
+"""Checks of deduplication, decontamination, the corpora and the funnel."""
+
+import polars as pl
+
+from carebot_assets.corpus import audit, canaries, duplicates, funnel, held_out
+from carebot_assets.corpus.chain import JUDGES
+from carebot_assets.defs.checking import Shelf, check, table_checks
+from carebot_assets.expectations import Finding
+
+CORPORA = ("filtered_corpus", "general_corpus")
+
+signature_table = table_checks("minhash_signatures")
+cluster_table = table_checks("duplicate_clusters")
+duplicate_table = table_checks("duplicate_verdicts")
+ngram_table = table_checks("benchmark_ngrams")
+contamination_table = table_checks("contamination_verdicts")
+filtered_table = table_checks("filtered_corpus")
+general_table = table_checks("general_corpus")
+funnel_table = table_checks("quality_funnel")
+held_out_table = table_checks("held_out_text")
+
+
+@check("duplicate_clusters", blocking=True)
+def removal_ceiling(shelf: Shelf) -> Finding:
+    """No source, language or cluster loses more documents than its ceiling."""
+    signatures = shelf.scan("minhash_signatures")
+    return duplicates.removal_ceiling(signatures, shelf.scan(), shelf.settings.duplicates)
+
+
+@check("duplicate_clusters", blocking=True)
+def kept_documents_are_kept(shelf: Shelf) -> Finding:
+    """Every document named as kept exists and is itself kept."""
+    return duplicates.kept_are_kept(shelf.scan("minhash_signatures"), shelf.scan())
+
+
+@check("contamination_verdicts", blocking=True)
+def canary_recall(shelf: Shelf) -> Finding:
+    """Benchmark items planted into documents of the shard are all found."""
+    return canaries.recall(
+        shelf.scan("documents"),
+        shelf.scan("benchmark_items"),
+        shelf.scan("benchmark_ngrams"),
+        shelf.settings.contamination,
+    )
+
+
+@check("filtered_corpus", blocking=True)
+def no_private_information(shelf: Shelf) -> Finding:
+    """No text holds private information of a kind that is masked or dropped."""
+    return audit.no_private_information(shelf.scan(), shelf.settings.rules)
+
+
+@check("filtered_corpus", blocking=True)
+def no_duplicate_text(shelf: Shelf) -> Finding:
+    """No two documents of the shard have the same text."""
+    return audit.no_duplicate_text(shelf.scan())
+
+
+@check("filtered_corpus", blocking=True)
+def no_benchmark_text(shelf: Shelf) -> Finding:
+    """No document shares more with a benchmark item than the limits allow."""
+    items = shelf.scan("benchmark_items")
+    return audit.no_benchmark_text(shelf.scan(), items, shelf.settings.contamination)
+
+
+@check("quality_funnel", blocking=True)
+def documents_are_conserved(shelf: Shelf) -> Finding:
+    """Every judge accounts for every document and sees what the one before it kept."""
+    return funnel.conserved(_totals(shelf))
+
+
+@check("quality_funnel", blocking=True)
+def counts_match_verdicts(shelf: Shelf) -> Finding:
+    """The funnel counts what the verdict tables hold."""
+    return funnel.matches(shelf.scan().collect(), _totals(shelf))
+
+
+@check("held_out_text", blocking=True)
+def every_stratum(shelf: Shelf) -> Finding:
+    """Medical Chinese, medical English and general text are all there."""
+    return held_out.every_stratum(shelf.scan())
+
+
+@check("held_out_text", blocking=True)
+def no_duplicate_across_shards(shelf: Shelf) -> Finding:
+    """No text occurs twice in the corpora of all shards, so that none held out is trained on."""
+    corpora = (shelf.scan(name).select("doc_id", "text") for name in CORPORA)
+    return audit.no_duplicate_text(pl.concat(corpora))
+
+
+def _totals(shelf: Shelf) -> pl.DataFrame:
+    return funnel.totals(shelf.scan("documents"), {name: shelf.scan(name) for name in JUDGES})

@@ -1,0 +1,143 @@
+"""Assets of the instruction stage."""
+
+import glob
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from carebot_assets.corpus import private
+from carebot_assets.defs.artifact import Step, artifact
+from carebot_assets.defs.resources import TeacherResource
+from carebot_assets.dialogue import adapters, cleaning, confilter, deita, selection
+from carebot_assets.dialogue.frame import load_tokenizer
+from carebot_assets.settings import current_settings
+from carebot_assets.teacher.roles import prompt_versions
+
+
+@artifact(
+    inputs=["sample_world"] if current_settings().sample_world else [],
+    settings=["instruction.sources"],
+    partitions="sft_source",
+    kinds={"polars"},
+    memo=False,
+)
+def sft_dialogues(step: Step) -> dict[str, Any]:
+    """Instruction records of a source in one schema: turns, kind, language, answer key.
+
+    An adapter reads the publisher's own layout. Records that cannot be read are in the side table
+    `sft_quarantine` with their position and what is wrong: records = dialogues + quarantined.
+    """
+    name = str(step.partition)
+    source = step.settings.instruction.sources[name]
+    pattern = str(step.settings.resolve(source.path))
+    files = [Path(file) for file in sorted(glob.glob(pattern, recursive=True))]
+    dialogues, quarantine = adapters.read(name, source, files)
+    step.write(dialogues)
+    step.write(quarantine, "sft_quarantine")
+    return adapters.summarize(dialogues, quarantine)
+
+
+@artifact(
+    inputs=["sft_dialogues", "benchmark_items", "base_model"],
+    across=["sft_dialogues"],
+    settings=[
+        "instruction.min_tokens",
+        "instruction.sft.max_length",
+        "rules.private_information",
+    ],
+    partitions="sft_source",
+    kinds={"polars"},
+)
+def sft_verdicts(step: Step) -> dict[str, Any]:
+    """Verdict on every record of a source: fit for training or not, with all reasons.
+
+    Reads the other sources too: of equal records only the first, by name of the source, is fit, and
+    of choice questions with different keys none. Lengths are those of the base model's tokenizer;
+    records over the training length are dropped and counted, never cut.
+    """
+    settings = step.settings.instruction
+    actions = step.settings.rules.private_information
+    unwanted = sorted(kind for kind, action in actions.items() if action != "keep")
+    verdicts = cleaning.decide(
+        step.scan("sft_dialogues"),
+        str(step.partition),
+        step.scan("benchmark_items"),
+        load_tokenizer(step.path("base_model")),
+        settings,
+        lambda texts: private.find(texts).list.set_intersection(unwanted),
+    )
+    step.write(verdicts)
+    return cleaning.summarize(step.written(), step.scan("sft_dialogues"), settings.sft.max_length)
+
+
+@artifact(
+    inputs=["sft_dialogues", "sft_verdicts"],
+    settings=["teacher.model", "teacher.base_url", "teacher.offline", "teacher.max_chars"],
+    kinds={"polars", "openai"},
+    extra=lambda: prompt_versions(deita.ROLE),
+)
+def instruction_scores(step: Step, teacher: TeacherResource) -> dict[str, Any]:
+    """Deita complexity and quality, 1..6 each, of every round of the fit open records.
+
+    Rounds are rated alone; the score of a record is the mean over its rounds of complexity x
+    quality. A record with a round that the teacher failed to rate has no score. Choice questions
+    are not rated. Source: Deita (arXiv 2312.15685), CareBot 1.3.
+    """
+    fit = selection.fit(step.scan("sft_dialogues"), step.scan("sft_verdicts"))
+    rounds = deita.rounds(fit.filter(pl.col("kind") != "choice"))
+    with teacher.open() as model:
+        answers = model.ask(deita.ROLE, deita.items(rounds))
+        step.write(deita.combine(rounds, answers, model.description))
+    return deita.summarize(step.written())
+
+
+@artifact(
+    inputs=["sft_dialogues", "sft_verdicts", "boost_checkpoint"],
+    settings=["instruction.confilter_min_turn_tokens"],
+    kinds={"polars", "pytorch"},
+    pool="gpu",
+)
+def confilter_scores(step: Step) -> dict[str, Any]:
+    """ConFilter scores: how much history helps each turn of the fit multi-turn dialogues.
+
+    CF = L(t|H) / L(t) with the boost checkpoint, for turns from the second on that are not very
+    short; mean, smallest and largest per dialogue. Source: CareBot 1.4, equation 3.
+    """
+    settings = step.settings.instruction
+    fit = selection.fit(step.scan("sft_dialogues"), step.scan("sft_verdicts"))
+    scores = confilter.score(
+        fit.filter(pl.col("kind") == "multi"),
+        step.path("boost_checkpoint"),
+        step.content_hash("boost_checkpoint"),
+        settings.confilter_min_turn_tokens,
+    )
+    step.write(scores)
+    return confilter.summarize(step.written(), settings.confilter_band)
+
+
+@artifact(
+    inputs=["sft_dialogues", "sft_verdicts", "instruction_scores", "confilter_scores"],
+    settings=[
+        "instruction.min_deita_score",
+        "instruction.confilter_band",
+        "instruction.preference_share",
+    ],
+    kinds={"polars"},
+)
+def sft_set(step: Step) -> dict[str, Any]:
+    """Instruction set: the verdict on every fit record, and the turns of the selected ones.
+
+    Open records need a Deita score over the threshold, multi-turn ones a ConFilter score inside the
+    band as well; a missing score is never a keep. A share of the questions, by hash, is held out
+    from SFT as prompts for preference pairs.
+    """
+    chosen = selection.select(
+        step.scan("sft_dialogues"),
+        step.scan("sft_verdicts"),
+        step.scan("instruction_scores"),
+        step.scan("confilter_scores"),
+        step.settings.instruction,
+    )
+    step.write(chosen)
+    return selection.summarize(step.written())

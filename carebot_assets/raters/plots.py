@@ -1,0 +1,69 @@
+"""Pictures for the UI, as Markdown images that carry their own data."""
+
+import base64
+import io
+from typing import Any
+
+import numpy as np
+
+
+def confusion(probabilities: np.ndarray, truth: np.ndarray, labels: list[str]) -> str:
+    """Which labels a classifier mistakes for which."""
+    figure, axis = _figure(6.4, 5.6)
+    known = truth >= 0
+    counts = np.zeros((len(labels), len(labels)))
+    np.add.at(counts, (truth[known], probabilities[known].argmax(axis=1)), 1)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for row, column in zip(*np.nonzero(counts), strict=True):
+        dark = shares[row, column] > 0.5
+        axis.text(
+            column, row, int(counts[row, column]), ha="center", va="center", fontsize=7,
+            color="white" if dark else "black",
+        )  # fmt: skip
+    axis.set_xticks(range(len(labels)), labels, rotation=60, ha="right", fontsize=7)
+    axis.set_yticks(range(len(labels)), labels, fontsize=7)
+    axis.set_xlabel("predicted"), axis.set_ylabel("teacher")
+    return _markdown(figure, "confusion matrix")
+
+
+def reliability(rows: list[tuple[float, float, int]]) -> str:
+    """Confidence against accuracy: on the diagonal where a probability means what it says."""
+    figure, axis = _figure(4.2, 3.8)
+    axis.plot([0, 1], [0, 1], color="0.6", linestyle="--", linewidth=1)
+    confidence, accuracy, counts = (np.array(x, dtype=float) for x in zip(*rows, strict=True))
+    axis.plot(confidence, accuracy, color="tab:blue", linewidth=1)
+    axis.scatter(confidence, accuracy, s=10 + 120 * counts / counts.max(), color="tab:blue")
+    axis.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1.02), ylim=(0, 1.02))
+    return _markdown(figure, "reliability")
+
+
+def by_decile(predicted: np.ndarray, truth: np.ndarray) -> str:
+    """Mean teacher score within each tenth of the predicted scores, over single documents."""
+    figure, axis = _figure(4.2, 3.8)
+    axis.scatter(predicted, truth, s=6, color="0.75")
+    axis.plot([0, 5], [0, 5], color="0.6", linestyle="--", linewidth=1)
+    parts = [part for part in np.array_split(np.argsort(predicted, kind="stable"), 10) if len(part)]
+    axis.plot(
+        [predicted[part].mean() for part in parts], [truth[part].mean() for part in parts],
+        marker="o", color="tab:blue",
+    )  # fmt: skip
+    axis.set(xlabel="predicted score", ylabel="teacher's score", xlim=(0, 5.1), ylim=(0, 5.1))
+    return _markdown(figure, "teacher's score by decile of the prediction")
+
+
+def _figure(width: float, height: float) -> tuple[Any, Any]:
+    # Not pyplot: it keeps global state, and figures drawn in threads would meet in it.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.add_subplot()
+
+
+def _markdown(figure: Any, title: str) -> str:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=90, metadata={"Software": None})
+    data = base64.b64encode(buffer.getvalue()).decode()
+    return f"![{title}](data:image/png;base64,{data})"
