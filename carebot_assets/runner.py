@@ -5,6 +5,7 @@ partition of the same set. Each partition of a wave is one Dagster run, as a bac
 it, but without a process start per run. What is already current is not run again.
 """
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -199,7 +200,7 @@ def _collect(result: dg.ExecuteInProcessResult, key: str | None, outcome: Outcom
 def _message(entry: EventLogEntry) -> str | None:
     event = entry.dagster_event
     if event is None:
-        return entry.user_message if entry.level >= 20 else None
+        return entry.user_message if int(entry.level) >= logging.INFO else None
     if event.event_type == DagsterEventType.STEP_START:
         return event.step_key
     return None

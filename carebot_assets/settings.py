@@ -147,7 +147,9 @@ class DomainSettings(Section):
     min_class_documents: Count = 5
     min_agreement: Ratio = 0.6
     min_coverage: Ratio = 0.95
+    min_kappa: Annotated[float, Field(ge=-1, le=1)] = 0.6
     min_medical_f1: Ratio = 0.8
+    keep_band: tuple[Ratio, Ratio] = (0.01, 0.99)
 
     @model_validator(mode="after")
     def _medical_labels_are_labels(self) -> "DomainSettings":
@@ -164,7 +166,10 @@ class QualitySettings(Section):
     very_high_score: Annotated[float, Field(ge=0, le=5)] = 4.0
     validation_ratio: Ratio = 0.2
     min_coverage: Ratio = 0.95
+    min_agreement: Ratio = 0.6
+    min_kappa: Annotated[float, Field(ge=-1, le=1)] = 0.4
     min_spearman: Annotated[float, Field(ge=-1, le=1)] = 0.3
+    keep_band: tuple[Ratio, Ratio] = (0.05, 0.99)
 
 
 class OfflineTeacherSettings(Section):

@@ -17,11 +17,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 
 from carebot_assets import tables
+
+Compression = Literal["zstd", "lz4", "uncompressed"]
 
 MANIFEST = "manifest.json"
 DATA = "data.parquet"
@@ -54,7 +56,7 @@ class Draft:
 
     name: str
     dir: Path
-    compression: str = "zstd"
+    compression: Compression = "zstd"
     rows: int | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
 
@@ -83,7 +85,7 @@ class Store:
         compression: Parquet codec of the tables.
     """
 
-    def __init__(self, root: Path, compression: str = "zstd") -> None:
+    def __init__(self, root: Path, compression: Compression = "zstd") -> None:
         self.root = Path(root).absolute()
         self.compression = compression
 

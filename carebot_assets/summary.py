@@ -1,12 +1,13 @@
 """What a run of the whole graph came to, for a person at a terminal."""
 
+import json
 from collections.abc import Callable
+from typing import Any
 
 import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from carebot_assets.defs.partitions import CHECKPOINTS
 from carebot_assets.settings import Settings
 from carebot_assets.store import Store, StoreError
 
@@ -143,59 +144,56 @@ def _raters(store: Store) -> Table:
     return table
 
 
+def _scorecard(store: Store) -> dict[str, Any]:
+    """The numbers of the scorecard, so that the terminal and the page cannot differ."""
+    return json.loads((store.path("scorecard") / "scores.json").read_text("utf-8"))
+
+
 def _losses(store: Store) -> Table:
-    table = _table("checkpoint", *(f"{s} before -> after" for s in STRATA))
-    for name in CHECKPOINTS:
-        metadata = store.require(name).metadata
-        table.add_row(name, *(_change(metadata, stratum) for stratum in STRATA))
+    table = _table("checkpoint", *(f"{stratum} before -> after" for stratum in STRATA))
+    rows = _scorecard(store)["losses"]
+    for checkpoint in dict.fromkeys(row["checkpoint"] for row in rows):
+        losses = {row["stratum"]: row for row in rows if row["checkpoint"] == checkpoint}
+        cells = [losses.get(stratum, {}) for stratum in STRATA]
+        table.add_row(
+            checkpoint,
+            *(f"{_number(c.get('before'))} -> {_number(c.get('after'))}" for c in cells),
+        )
     return table
-
-
-def _change(metadata: dict[str, object], stratum: str) -> str:
-    before, after = (metadata.get(f"{stratum}_loss_{when}") for when in ("before", "after"))
-    return f"{_number(before)} -> {_number(after)}"
 
 
 def _scores(store: Store) -> Table:
-    from carebot_assets.evaluation.statistics import wilson_interval
-
-    scores = (
-        store.scan("benchmark_scores")
-        .group_by("checkpoint", "suite")
-        .agg(pl.col("correct").sum(), pl.len())
-        .collect()
-    )
-    suites = sorted(scores["suite"].unique())
-    table = _table("checkpoint", *suites)
-    cells = {(c, s): (hits, n) for c, s, hits, n in scores.iter_rows()}
-    for checkpoint in CHECKPOINTS:
-        row = []
-        for suite in suites:
-            hits, count = cells.get((checkpoint, suite), (0, 0))
-            low, high = wilson_interval(hits, count) if count else (0.0, 0.0)
-            row.append(
-                f"{100 * hits / count:.1f} ({100 * low:.0f}-{100 * high:.0f})" if count else "-"
-            )
-        table.add_row(checkpoint, *row)
+    numbers = _scorecard(store)
+    suites = numbers["suites"]
+    table = _table("checkpoint", *(suite["suite"] for suite in suites))
+    cells = {(row["checkpoint"], row["suite"]): row for row in numbers["benchmarks"]}
+    for checkpoint in numbers["checkpoints"]:
+        found = [cells.get((checkpoint, suite["suite"])) for suite in suites]
+        table.add_row(checkpoint, *(_percent(cell) for cell in found))
+    table.add_row("chance", *(f"{100 * suite['chance']:.1f}" for suite in suites), style="dim")
+    table.add_row("items", *(f"{suite['num_items']:,}" for suite in suites), style="dim")
     return table
 
 
+def _percent(cell: dict[str, Any] | None) -> str:
+    if cell is None or cell["value"] is None:
+        return "-"
+    value, low, high = (100 * cell[key] for key in ("value", "low", "high"))
+    return f"{value:.1f} ({low:.0f}-{high:.0f})"
+
+
 def _consultations(store: Store) -> Table:
-    dimensions = ("fluency", "relevance", "completeness", "proficiency")
-    scores = (
-        store.scan("consultation_scores")
-        .group_by("checkpoint", "suite")
-        .agg(pl.len().alias("turns"), *(pl.col(d).mean() for d in dimensions))
-        .sort("suite", "checkpoint")
-        .collect()
-    )
-    table = _table("checkpoint", "suite", "turns", *dimensions)
-    for row in scores.iter_rows(named=True):
+    rows = _scorecard(store)["consultations"]
+    dimensions = list(dict.fromkeys(row["dimension"] for row in rows))
+    table = _table("checkpoint", "suite", "answers", *dimensions)
+    for suite, checkpoint in dict.fromkeys((row["suite"], row["checkpoint"]) for row in rows):
+        mine = [r for r in rows if (r["suite"], r["checkpoint"]) == (suite, checkpoint)]
+        values = {row["dimension"]: row["value"] for row in mine}
         table.add_row(
-            row["checkpoint"],
-            row["suite"],
-            f"{row['turns']:,}",
-            *(_number(row[d]) for d in dimensions),
+            checkpoint,
+            suite,
+            f"{mine[0]['num_answers']:,}",
+            *(_number(values[dimension]) for dimension in dimensions),
         )
     return table
 

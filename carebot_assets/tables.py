@@ -34,7 +34,7 @@ class Table:
 
     @property
     def is_verdict(self) -> bool:
-        return "verdict" in self.columns
+        return VERDICT_COLUMNS.keys() <= self.columns.keys()
 
 
 DOC_ID: Columns = {"doc_id": (pl.String, "128-bit hash of source and record position, hex")}

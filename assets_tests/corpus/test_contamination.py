@@ -11,7 +11,10 @@ from carebot_assets.corpus import canaries, contamination
 from carebot_assets.settings import ContaminationSettings
 
 SETTINGS = ContaminationSettings()
-EN = "A 54-year-old woman with hypertension comes to the clinic because of three days of fever and a cough"
+EN = (
+    "A 54-year-old woman with hypertension comes to the clinic because of three days of fever"
+    " and a cough"
+)
 ZH = "男性，58岁，突发胸骨后压榨样疼痛3小时，伴大汗，心电图示V1至V4导联ST段抬高，最可能的诊断是"
 OPTIONS_ZH = ["急性前壁心肌梗死", "急性心包炎", "主动脉夹层", "肺栓塞"]
 ITEMS = rows_of(

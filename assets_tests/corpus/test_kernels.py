@@ -141,7 +141,9 @@ def test_find(texts: list[str | None], items: list[str | None]) -> None:
     lengths = [1, 3, 5]
     grams = {gram for item in items for n in lengths for gram in windows_of(item or "", n)}
     wanted = np.array(sorted(grams), np.uint64)
-    rows, places = kernels.find(pl.Series(texts, dtype=pl.String), wanted, np.array(lengths))
+    rows, places = kernels.find(
+        pl.Series(texts, dtype=pl.String), kernels.lookup(wanted, np.array(lengths))
+    )
     assert list(zip(rows.tolist(), wanted[places].tolist(), strict=True)) == [
         (row, gram)
         for row, text in enumerate(texts)
@@ -153,7 +155,7 @@ def test_find(texts: list[str | None], items: list[str | None]) -> None:
 
 def test_find_grows_its_result() -> None:
     wanted = np.array([gram_hash(["a"])], np.uint64)
-    rows, _ = kernels.find(pl.Series(["b", "a " * 5000]), wanted, np.array([1]))
+    rows, _ = kernels.find(pl.Series(["b", "a " * 5000]), kernels.lookup(wanted, np.array([1])))
     assert rows.tolist() == [1] * 5000
 
 

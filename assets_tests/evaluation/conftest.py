@@ -21,6 +21,7 @@ class FakeJudge:
     """Grades by the length of the answer; fails where the answer says so."""
 
     model = "fake-judge"
+    description = "fake judge"
 
     def __init__(self) -> None:
         self.asked: list[Mapping[str, str]] = []
@@ -104,7 +105,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         num_attention_heads=2,
         num_key_value_heads=2,
         intermediate_size=32,
-        max_position_embeddings=128,
+        max_position_embeddings=320,
     )
     LlamaForCausalLM(config).save_pretrained(folder)
     return folder

@@ -20,7 +20,8 @@ PROMPTS = {
     ),
     "pubmedqa": "Abstract: It was so.\nQuestion: Which?\nAnswer:",
     "cmmlu_med": (
-        "以下是关于病毒学的单项选择题，请直接给出正确答案的选项。\n\nWhich?\nA. one\nC. three\n答案："
+        "以下是关于病毒学的单项选择题，请直接给出正确答案的选项。\n\n"
+        "Which?\nA. one\nC. three\n答案："
     ),
     "ceval_med": (
         "以下是中国关于基础医学考试的单项选择题，请选出其中的正确答案。\n\n"
@@ -109,36 +110,46 @@ def test_every_item_is_answered_the_same_way_twice(tiny_model: Path, tmp_path: P
     assert frame["suite_version"].n_unique() == 1
     assert frame["suite_version"][0].startswith("medqa v1.0 lm-eval ")
     assert info["num_items"] == 10 and info["num_not_asked"] == 1 and info["num_fewshot"] == 0
-    assert info["num_truncated_prompts"] == 1 and info["max_length"] == 128
+    assert info["num_truncated_prompts"] == 1 and info["max_length"] == 320
     assert info["accuracy"] == pytest.approx(frame["correct"].mean())
 
 
 def test_an_unknown_suite_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="no suite 'bioasq' in .*, known are ceval_med, cmb"):
+    with pytest.raises(ValueError, match=r"no suite 'bioasq' in .*, known are ceval_med, cmb"):
         benchmarks.run(tmp_path, "bioasq", rows_of("benchmark_items").lazy(), tmp_path)
 
 
+ALONE = """
+import json, sys
+sys.modules["carebot_assets"] = None
+from lm_eval import simple_evaluate
+from lm_eval.tasks import TaskManager
+folder, model, tasks = sys.argv[1:]
+found = simple_evaluate(
+    "hf", model_args=f"pretrained={model}", tasks=tasks.split(","), device="cpu", batch_size=16,
+    task_manager=TaskManager(include_path=folder, include_defaults=False, metadata={}),
+    bootstrap_iters=0,
+)
+print(json.dumps({t: [found["n-samples"][t]["effective"], r["acc,none"]]
+                  for t, r in found["results"].items()}))
+"""
+
+
 def test_the_folder_works_without_the_package(tiny_model: Path, tmp_path: Path) -> None:
-    """Plain lm-eval, offline, on the shipped samples."""
+    """Plain lm-eval, offline, on the shipped samples; lm-eval's own tasks, whose indexing takes
+    most of its time, are left out."""
     folder = shutil.copytree(suites.DEFAULT_DIR, tmp_path / "eval_suites")
-    without = "import runpy, sys; sys.modules['carebot_assets'] = None; "
-    command = [
-        sys.executable, "-c", without + "runpy.run_module('lm_eval', run_name='__main__')",
-        "--model", "hf",
-        "--model_args", f"pretrained={tiny_model}", "--device", "cpu", "--batch_size", "16",
-        "--include_path", str(folder), "--output_path", str(tmp_path / "out"),
-        "--tasks",
-    ]  # fmt: skip
-    environment = {"HF_HUB_OFFLINE": "1", "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
     done = subprocess.run(
-        [*command, "medqa,pubmedqa,cmmlu_med"],
-        capture_output=True, text=True, cwd=tmp_path, env=environment,
-    )  # fmt: skip
+        [sys.executable, "-c", ALONE, str(folder), str(tiny_model), "medqa,pubmedqa,cmmlu_med"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={"HF_HUB_OFFLINE": "1", "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
+    )
     assert done.returncode == 0, done.stderr[-3000:]
-    results = json.loads(next((tmp_path / "out").rglob("results_*.json")).read_text())
-    for suite in ("medqa", "pubmedqa", "cmmlu_med"):
-        assert results["n-samples"][suite]["effective"] == 40
-        assert 0 <= results["results"][suite]["acc,none"] <= 1
+    results = json.loads(done.stdout.splitlines()[-1])
+    assert set(results) == {"medqa", "pubmedqa", "cmmlu_med"}
+    assert all(count == 40 and 0 <= acc <= 1 for count, acc in results.values())
 
 
 def test_a_suite_without_data_says_what_to_do(tmp_path: Path, monkeypatch: Any) -> None:

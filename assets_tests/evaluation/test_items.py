@@ -137,7 +137,7 @@ def test_the_official_answers_beside_a_file_decide(tmp_path: Path) -> None:
 )
 def test_a_malformed_record_is_named(tmp_path: Path, adapter: str, text: Any, reason: str) -> None:
     file = write(tmp_path / "part.json", text)
-    with pytest.raises(ValueError, match="suite s: .*part.json") as error:
+    with pytest.raises(ValueError, match=r"suite s: .*part\.json") as error:
         load(adapter, file)
     assert reason in str(error.value)
 

@@ -44,10 +44,14 @@ def _grades() -> pl.DataFrame:
     return rows_of("consultation_scores", *rows)
 
 
+def stage(name: str, verdict: str, reason: str, count: int) -> dict[str, Any]:
+    row: dict[str, Any] = {"stage": name, "source": "web", "lang": "zh", "verdict": verdict}
+    return row | {"reason": reason, "num_documents": count, "num_tokens": 10 * count}
+
+
 @pytest.fixture
 def material() -> scores.Material:
     item: dict[str, Any] = {"suite": "medqa", "options": list("wxyz"), "answer": "A"}
-    stage = {"source": "web", "lang": "zh"}
     return scores.Material(
         profile="<script>alert(1)</script>",
         checkpoints=CHECKPOINTS,
@@ -57,28 +61,27 @@ def material() -> scores.Material:
         teacher="offline heuristic teacher",
         teacher_is_offline=True,
         losses={
-            "sft_checkpoint": {"before": {"general": 5.0, "medical_zh": 6.0}, "after": {"general": 4.5}}
+            "sft_checkpoint": {"before": {"general": 5.0, "x": 6.0}, "after": {"general": 4.5}}
         },
         funnel=rows_of(
             "quality_funnel",
-            {**stage, "stage": "quality", "verdict": "keep", "reason": "", "num_documents": 20, "num_tokens": 200},
-            {**stage, "stage": "rules", "verdict": "keep", "reason": "", "num_documents": 70, "num_tokens": 700},
-            {**stage, "stage": "rules", "verdict": "drop", "reason": "<b>bad</b>", "num_documents": 30, "num_tokens": 3},
-            {**stage, "stage": "quality", "verdict": "skip", "reason": "rules", "num_documents": 30, "num_tokens": 3},
+            stage("rules", "keep", "", 70),
+            stage("rules", "drop", "<b>bad</b>", 30),
+            stage("quality", "keep", "", 20),
+            stage("quality", "skip", "rules", 30),
         ),
         volumes={"documents": 12345},
         raters={"quality_rater": {"spearman": 0.71234, "curve": "![x](data:image/png;base64,AA)"}},
         mixes={"stable_mix": {"num_sequences": 10, "receipts": "| a | b |\n|---|---|\n| x | 1 |"}},
         published_counts={"medqa": 1273},
         bootstrap_samples=50,
-    )  # fmt: skip
+    )
 
 
 def test_the_numbers_of_every_section(material: scores.Material) -> None:
     built = json.loads(json.dumps(scores.build(material)))
-    assert built["suites"] == [
-        {"suite": "medqa", "lang": "en", "num_items": 8, "num_published": 1273, "chance": 0.25}
-    ]
+    suite = {"suite": "medqa", "lang": "en", "num_items": 8, "num_published": 1273}
+    assert built["suites"] == [suite | {"generated": False, "chance": 0.25}]
     accuracies = {row["checkpoint"]: row["value"] for row in built["benchmarks"]}
     assert accuracies == {"base_model": 0.25, "sft_checkpoint": 0.5, "dpo_checkpoint": 0.625}
     changes = [(r["first"], r["second"], r["num_gained"]) for r in built["benchmark_changes"]]
@@ -94,9 +97,10 @@ def test_the_numbers_of_every_section(material: scores.Material) -> None:
     assert built["losses"] == [
         {"checkpoint": "sft_checkpoint", "stratum": "general", "before": 5.0, "after": 4.5}
     ]
-    assert [row["stage"] for row in built["funnel"]] == ["rules", "quality"]
-    assert built["funnel"][0]["top_reasons"] == [["<b>bad</b>", 30]]
-    assert built["funnel"][1]["top_reasons"] == []
+    left = [(row["stage"], row["num_kept"], row["num_tokens_kept"]) for row in built["funnel"]]
+    assert left == [("documents", 12345, None), ("rules", 70, 700), ("quality", 20, 200)]
+    reasons = [row["top_reasons"] for row in built["funnel"]]
+    assert reasons == [[], [["<b>bad</b>", 30]], []]
     assert built["mixes"]["stable_mix"]["tables"] == {"receipts": [["a", "b"], ["x", "1"]]}
     assert built["raters"]["quality_rater"] == {"values": {"spearman": 0.71234}, "tables": {}}
     assert built == json.loads(json.dumps(scores.build(material)))
@@ -140,6 +144,12 @@ def test_a_real_teacher_is_named_without_the_warning(material: scores.Material) 
     real = replace(material, teacher="judge-1", teacher_is_offline=False)
     text = scorecard.render(scores.build(real))
     assert "judge-1" in text and "no language model" not in text
+
+
+def test_generated_suites_are_marked(material: scores.Material) -> None:
+    text = scorecard.render(scores.build(replace(material, generated=["medqa"])))
+    assert "8 generated items" in text and "cannot be compared" in text and "1,273" not in text
+    assert "cannot be compared" not in scorecard.render(scores.build(material))
 
 
 def test_an_empty_store_gives_a_page_too(material: scores.Material) -> None:

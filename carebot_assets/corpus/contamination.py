@@ -123,6 +123,8 @@ class Index:
     """
 
     def __init__(self, table: pl.DataFrame, settings: ContaminationSettings) -> None:
+        from carebot_assets.corpus import kernels
+
         items = ("item_id", "suite", "num_item_ngrams", "lang")
         least = {"zh": settings.min_hits_zh, "en": settings.min_hits_en}
         self.items = (
@@ -132,9 +134,9 @@ class Index:
             .with_columns(min_hits=pl.col("lang").replace_strict(least, default=least["en"]))
             .with_row_index("item")
         )
-        self.wanted = table["ngram"].unique().sort()
-        self.lengths = table["num_units"].unique().sort()
-        places = pl.DataFrame({"ngram": self.wanted}).with_row_index("gram")
+        places = table.select(pl.col("ngram").unique().sort()).with_row_index("gram")
+        lengths = table["num_units"].unique().sort()
+        self.wanted = kernels.lookup(places["ngram"].to_numpy(), lengths.to_numpy())
         self.postings = table.join(places, on="ngram").join(self.items, on="item_id")
         self.postings = self.postings.select("gram", "item")
         self.min_item_share = settings.min_item_share
@@ -143,7 +145,7 @@ class Index:
         """The item that each text overlaps most, nulls where none, as a struct a text."""
         from carebot_assets.corpus import kernels
 
-        text, gram = kernels.find(texts, self.wanted.to_numpy(), self.lengths.to_numpy())
+        text, gram = kernels.find(texts, self.wanted)
         found = pl.DataFrame({"text": text, "gram": gram.astype("u4")}).unique()
         best = (
             found.join(self.postings, on="gram")

@@ -21,7 +21,8 @@ MIN_SENTENCE_BYTES = 16
 MIN_NGRAM_COUNT = 4
 MIN_LINES = 4
 
-_TERMINALS = np.array(sorted(map(ord, ".!?:;,…。！？：；，、~～\"'”’»)）]】》」』")), np.uint32)
+# Closing marks, after folding of full-width forms.
+_TERMINALS = np.array(sorted(map(ord, ".!?:;,…。、~\"'”’»)]】》」』")), np.uint32)
 _FNV_OFFSET, _FNV_PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
 
 
@@ -47,7 +48,7 @@ def repetition(text: pl.Series) -> pl.DataFrame:
 
     Source: Gopher (Rae et al. 2021, arXiv 2112.11446, section A1.1), repetition removal.
     """
-    ratios = _repetition(*kernels._buffers(text), kernels._table(), _TERMINALS)
+    ratios = _repetition(*kernels._buffers(text), kernels._table())
     names = (
         *("dup_line_ratio", "dup_sentence_ratio", "top_ngram_ratio"),
         *("unterminated_ratio", "unique_char_ratio"),
@@ -90,10 +91,10 @@ def _characters(data, offsets, table):  # type: ignore[no-untyped-def]
             _, kind, i = kernels._decode(data, i, table)
             row[0] += 1
             row[np.int64(kind) + 2] += 1
-            if kind == HAN or kind == KANA:
+            if kind in (HAN, KANA):
                 row[1] += 1
                 in_word = False
-            elif kind == LATIN or kind == OTHER_LETTER or kind == DIGIT:
+            elif kind in (LATIN, OTHER_LETTER, DIGIT):
                 if not in_word:
                     row[1] += 1
                 in_word = True
@@ -103,7 +104,7 @@ def _characters(data, offsets, table):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _seen(value, slots, stamps, stamp, mask):  # type: ignore[no-untyped-def]
+def _slot(value, slots, stamps, stamp, mask):  # type: ignore[no-untyped-def]
     """Slot of a value in an open hash table that a new `stamp` empties."""
     slot = value & mask
     while stamps[slot] == stamp and slots[slot] != value:
@@ -112,117 +113,111 @@ def _seen(value, slots, stamps, stamp, mask):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _repeated_spans(data, start, end, by_sentence, slots, stamps, stamp, mask, terminals):
-    # type: ignore[no-untyped-def]
-    """Characters in spans (lines or sentences) seen before, in all spans, spans without a closing
-    mark, spans."""
-    repeated, total, unterminated, spans = 0, 0, 0, 0
-    i = start
-    while i < end:
-        # One span: from here to a newline or, for sentences, past a full stop.
-        begin, last = -1, i
-        value, chars = _FNV_OFFSET, 0
-        while i < end:
-            byte = data[i]
-            i += 1
-            if byte == 10:
-                break
-            if begin < 0:
-                if byte == 32 or byte == 9:
-                    continue
-                begin = i - 1
-            value = (value ^ np.uint64(byte)) * _FNV_PRIME
-            if byte & 0xC0 != 0x80:
-                chars += 1
-            if byte != 32 and byte != 9:
-                last = i
-            if by_sentence:
-                if byte == 46 or byte == 33 or byte == 63:
-                    if i == end or data[i] == 32 or data[i] == 10:
-                        break
-                elif byte == 0x82 and i - 3 >= start and data[i - 2] == 0x80 and data[i - 3] == 0xE3:
-                    break
-                elif i - 3 >= start and data[i - 3] == 0xEF and data[i - 2] == 0xBC:
-                    if byte == 0x81 or byte == 0x9F or byte == 0x9B:
-                        break
-        if begin < 0:
-            continue
-        spans += 1
-        total += chars
-        if not by_sentence:
-            first = last - 1
-            while first > begin and data[first] & 0xC0 == 0x80:
-                first -= 1
-            code = np.uint32(data[first])
-            if last - first == 2:
-                code = (code & np.uint32(0x1F)) << 6 | np.uint32(data[first + 1] & 0x3F)
-            elif last - first == 3:
-                code = (
-                    (code & np.uint32(0x0F)) << 12
-                    | np.uint32(data[first + 1] & 0x3F) << 6
-                    | np.uint32(data[first + 2] & 0x3F)
-                )
-            place = np.searchsorted(terminals, code)
-            if place == len(terminals) or terminals[place] != code:
-                unterminated += 1
-        elif last - begin < MIN_SENTENCE_BYTES:
-            continue
-        value ^= value >> np.uint64(32)
-        slot = _seen(value, slots, stamps, stamp, mask)
-        if stamps[slot] == stamp:
-            repeated += chars
-        stamps[slot], slots[slot] = stamp, value
-    return repeated, total, unterminated, spans
+def _ends_sentence(char, width, following):  # type: ignore[no-untyped-def]
+    """A full-width stop (folded to ASCII but for the ideographic one), or . ! ? before space."""
+    if char == 0x3002:
+        return True
+    if width == 3:
+        return char in (0x21, 0x3B, 0x3F)
+    return char in (0x21, 0x2E, 0x3F) and following <= 0x20
 
 
 @njit(cache=True, nogil=True)
-def _repetition(data, offsets, table, terminals):  # type: ignore[no-untyped-def]
-    num_texts = len(offsets) - 1
-    ratios = np.zeros((num_texts, 5), np.float64)
+def _spans(data, start, end, table, by_sentence, hashes):  # type: ignore[no-untyped-def]
+    """Lines or sentences of a text: characters in repeated ones, in all, unterminated, number.
+
+    Characters are folded, spaces do not count. Sentences of a few characters are not compared.
+    """
+    slots, stamps, stamp, mask = hashes
+    repeated, total, unterminated, number, i = 0, 0, 0, 0, start
+    while i < end:
+        begin, chars, last, value = i, 0, np.uint32(0), _FNV_OFFSET
+        while i < end:
+            before = i
+            char, kind, i = kernels._decode(data, i, table)
+            if char == 0x0A:
+                break
+            if kind == kernels.SPACE:
+                continue
+            if chars == 0:
+                begin = before
+            chars, last, value = chars + 1, char, (value ^ np.uint64(char)) * _FNV_PRIME
+            following = data[i] if i < end else np.uint8(0)
+            if by_sentence and _ends_sentence(char, i - before, following):
+                break
+        if chars == 0:
+            continue
+        number += 1
+        total += chars
+        place = np.searchsorted(_TERMINALS, last)
+        unterminated += place == len(_TERMINALS) or _TERMINALS[place] != last
+        if by_sentence and i - begin < MIN_SENTENCE_BYTES:
+            continue
+        value ^= value >> np.uint64(32)
+        slot = _slot(value, slots, stamps, stamp, mask)
+        if stamps[slot] == stamp:
+            repeated += chars
+        stamps[slot], slots[slot] = stamp, value
+    return repeated, total, unterminated, number
+
+
+@njit(cache=True, nogil=True)
+def _top_count(windows, count, counts, hashes):  # type: ignore[no-untyped-def]
+    """How often the most frequent of the hashed n-grams occurs."""
+    slots, stamps, stamp, mask = hashes
+    best = 0
+    for i in range(count):
+        slot = _slot(windows[i], slots, stamps, stamp, mask)
+        if stamps[slot] != stamp:
+            stamps[slot], slots[slot], counts[slot] = stamp, windows[i], 0
+        counts[slot] += 1
+        best = max(best, counts[slot])
+    return best
+
+
+@njit(cache=True, nogil=True)
+def _unique_ratio(data, start, end, table, hashes):  # type: ignore[no-untyped-def]
+    """Distinct among the first characters but spaces."""
+    slots, stamps, stamp, mask = hashes
+    distinct, seen, i = 0, 0, start
+    while i < end and seen < UNIQUE_WINDOW:
+        char, kind, i = kernels._decode(data, i, table)
+        if kind == kernels.SPACE:
+            continue
+        seen += 1
+        code = np.uint64(char)
+        slot = _slot(code, slots, stamps, stamp, mask)
+        if stamps[slot] != stamp:
+            stamps[slot], slots[slot] = stamp, code
+            distinct += 1
+    return distinct / max(seen, 1)
+
+
+@njit(cache=True, nogil=True)
+def _repetition(data, offsets, table):  # type: ignore[no-untyped-def]
+    ratios = np.zeros((len(offsets) - 1, 5), np.float64)
     units, windows, slots = kernels._room(offsets)
     stamps, counts = np.zeros(len(slots), np.int64), np.zeros(len(slots), np.int64)
     unused = np.empty(2, np.uint64)
-    stamp = 0
-    for d in range(num_texts):
-        start, end = offsets[d], offsets[d + 1]
+    for d in range(len(ratios)):
+        start, end, row = offsets[d], offsets[d + 1], ratios[d]
         size = 16
         while size < 2 * (end - start):
             size *= 2
-        mask = np.uint64(min(size, len(slots)) - 1)
-        row = ratios[d]
-        for column in range(2):
-            stamp += 1
-            repeated, total, unterminated, spans = _repeated_spans(
-                data, start, end, column == 1, slots, stamps, stamp, mask, terminals
+        mask, stamp = np.uint64(size - 1), 6 * d + 1
+        for by_sentence in (False, True):
+            hashes = (slots, stamps, stamp + by_sentence, mask)
+            repeated, total, unterminated, number = _spans(
+                data, start, end, table, by_sentence, hashes
             )
-            if total:
-                row[column] = repeated / total
-            if column == 0 and spans >= MIN_LINES:
-                row[3] = unterminated / spans
+            row[1 if by_sentence else 0] = repeated / max(total, 1)
+            if not by_sentence and number >= MIN_LINES:
+                row[3] = unterminated / number
         num_units = kernels._units(data, start, end, table, units, unused)
         for n in range(2, 5):
-            stamp += 1
-            best = 0
-            for i in range(kernels._windows(units, num_units, n, windows)):
-                slot = _seen(windows[i], slots, stamps, stamp, mask)
-                if stamps[slot] != stamp:
-                    stamps[slot], slots[slot], counts[slot] = stamp, windows[i], 0
-                counts[slot] += 1
-                best = max(best, counts[slot])
+            count = kernels._windows(units, num_units, n, windows)
+            best = _top_count(windows, count, counts, (slots, stamps, stamp + n, mask))
             if best >= MIN_NGRAM_COUNT:
                 row[2] = max(row[2], min(1.0, best * n / num_units))
-        stamp += 1
-        distinct, seen, i = 0, 0, start
-        while i < end and seen < UNIQUE_WINDOW:
-            char, kind, i = kernels._decode(data, i, table)
-            if kind == kernels.SPACE:
-                continue
-            seen += 1
-            code = np.uint64(char)
-            slot = _seen(code, slots, stamps, stamp, mask)
-            if stamps[slot] != stamp:
-                stamps[slot], slots[slot] = stamp, code
-                distinct += 1
-        if seen:
-            row[4] = distinct / seen
+        row[4] = _unique_ratio(data, start, end, table, (slots, stamps, stamp + 5, mask))
     return ratios

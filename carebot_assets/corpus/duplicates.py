@@ -59,14 +59,16 @@ def cluster(
     """
     import duckdb
 
-    with tempfile.TemporaryDirectory(prefix="duplicates-") as folder:
-        with duckdb.connect(f"{folder}/work.duckdb") as base:
-            base.execute(f"SET memory_limit = '{memory_limit_mb or settings.memory_limit_mb}MB'")
-            base.execute(f"SET temp_directory = '{folder}/spill'")
-            rows = _load(base, signatures, Path(folder) / "signatures.bin", settings)
-            if rows is not None:
-                _remove(base, rows, settings)
-            found = base.sql(_CLUSTERS).pl()
+    with (
+        tempfile.TemporaryDirectory(prefix="duplicates-") as folder,
+        duckdb.connect(f"{folder}/work.duckdb") as base,
+    ):
+        base.execute(f"SET memory_limit = '{memory_limit_mb or settings.memory_limit_mb}MB'")
+        base.execute(f"SET temp_directory = '{folder}/spill'")
+        rows = _load(base, signatures, Path(folder) / "signatures.bin", settings)
+        if rows is not None:
+            _remove(base, rows, settings)
+        found = base.sql(_CLUSTERS).pl()
     return found.cast(dict(BY_NAME["duplicate_clusters"].schema))
 
 
@@ -180,8 +182,8 @@ def _load(
         for batch in signatures.collect_batches(maintain_order=True):
             if batch["signature"].list.len().ne(width).any():
                 raise ValueError(
-                    f"minhash_signatures: signatures of other than duplicates.bands x rows = {width}"
-                    " hashes; materialize them again"
+                    f"minhash_signatures: signatures of other than duplicates.bands x rows ="
+                    f" {width} hashes; materialize them again"
                 )
             handle.write(batch["signature"].explode(empty_as_null=False).to_numpy().tobytes())
             part = batch.drop("signature").with_row_index("slot", offset=count)  # noqa: F841

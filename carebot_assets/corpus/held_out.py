@@ -12,8 +12,8 @@ def choose(
 ) -> pl.LazyFrame:
     """Rows of `held_out_text`, by stratum and doc_id.
 
-    Of each stratum the `share` (at least one document, at most `max_documents`) whose doc_id, itself
-    a hash, ends lowest: a choice that hardly moves when documents are added.
+    Of each stratum the `share` (at least one document, at most `max_documents`) whose doc_id,
+    itself a hash, ends lowest: a choice that hardly moves when documents are added.
     """
     medical = filtered.filter(pl.col("lang").is_in(["zh", "en"])).with_columns(
         stratum=pl.lit("medical_") + pl.col("lang")

@@ -27,11 +27,13 @@ def language(text: pl.Expr) -> pl.Expr:
     words = head.str.count_matches(r"[A-Za-z]+")
     stops = pl.when(latin > han).then(head).str.count_matches(_STOP_WORD).fill_null(0)
     accented = head.str.contains(r"[\u00c0-\u024f]")
-    is_english = pl.when(words < SHORT_WORDS).then(~accented).otherwise(
-        stops >= MIN_STOP_WORD_RATIO * words
+    is_english = (
+        pl.when(words < SHORT_WORDS).then(~accented).otherwise(stops >= MIN_STOP_WORD_RATIO * words)
     )
     return (
-        pl.when((han >= MIN_HAN_RATIO * letters) & (han > 0) & (kana <= MAX_KANA_RATIO * (han + kana)))
+        pl.when(
+            (han >= MIN_HAN_RATIO * letters) & (han > 0) & (kana <= MAX_KANA_RATIO * (han + kana))
+        )
         .then(pl.lit("zh"))
         .when((latin >= MIN_LATIN_RATIO * letters) & (latin > 0) & is_english)
         .then(pl.lit("en"))

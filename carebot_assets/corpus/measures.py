@@ -9,13 +9,14 @@ SCHEMA = tables.BY_NAME["text_measures"].schema
 # A line longer than this is text, whatever phrase it holds.
 FURNITURE_CHARS = 120
 _URL = r"(?i)https?://|www\."
-# UTF-8 read as Windows-1252 or Latin-1 (normalisation turned the latter's C1 characters into the
-# former's): a lead byte and its continuation bytes, as characters.
-_CONTINUATION = "[\u00a1-\u00bf\u20ac\u201a\u0192\u201e\u2026\u2020\u2021\u02c6\u2030\u0160\u2039\u0152\u017d\u2018\u2019\u201c\u201d\u2022\u2013\u2014\u02dc\u2122\u0161\u203a\u0153\u017e\u0178\ufffd ]"
-_AS_LATIN = f"[\u00c2\u00c3\u00c4\u00c5\u00d0\u00d1\u00d8\u00d9](?:{_CONTINUATION.replace(' ', '')})|[\u00e0-\u00ef]{_CONTINUATION}{{2}}"
-# UTF-8 read as GBK: what the commonest Chinese characters and marks turn into, and the classic
-# marks of a lost character.
-_AS_GBK = "[\u9428\u9286\u951b\u93c4\u9366\u935c\u9225\u9365\u93c8\u7d89\u5a34\u7efe\u93c2\u5bee]|\u951f\u65a4\u62f7|\u70eb\u70eb|\u5c6f\u5c6f"
+# UTF-8 read as Windows-1252 (or as Latin-1: normalisation made one of the other): the characters
+# that lead bytes of two and three byte sequences and their continuation bytes turn into.
+_TAIL = bytes(b for b in range(0x80, 0xC0) if b != 0xA0).decode("cp1252", "replace")
+_TAIL = f"[{pl.escape_regex(''.join(sorted(set(_TAIL))))}]"
+_AS_LATIN = f"[\u00c2-\u00c5\u00d0\u00d1\u00d8\u00d9]{_TAIL}|[\u00e0-\u00ef]{_TAIL}{{2}}"
+# UTF-8 read as GBK: first characters of what the commonest Chinese words and marks turn into, and
+# the classic signs of lost characters.
+_AS_GBK = "[鐨銆锛鏄鍦鍜鈥鍥鏈綉娴绾鏂寮]|锟斤拷|烫烫|屯屯"
 
 
 def measure(documents: pl.LazyFrame) -> pl.LazyFrame:
@@ -68,7 +69,9 @@ def _any(phrases: tuple[str, ...]) -> str:
     """A pattern of any of the phrases, whole words where a phrase begins or ends with a letter."""
     parts = []
     for phrase in sorted(set(phrases), key=lambda p: (-len(p), p)):
-        edges = [r"(?-u:\b)" if c.isascii() and c.isalnum() else "" for c in (phrase[0], phrase[-1])]
+        edges = [
+            r"(?-u:\b)" if c.isascii() and c.isalnum() else "" for c in (phrase[0], phrase[-1])
+        ]
         parts.append(f"{edges[0]}{pl.escape_regex(phrase)}{edges[1]}")
     return f"(?i){'|'.join(parts)}"
 
@@ -85,7 +88,7 @@ _PHRASES = {
 
 
 def _candidates(text: pl.Expr, pattern: str) -> pl.Expr:
-    """The text where a phrase of the pattern occurs at all, else null: counting is dear, this not."""
+    """The text where a phrase of the pattern occurs, else null: counting is dear, this is not."""
     return pl.when(text.str.contains_any(_PHRASES[pattern], ascii_case_insensitive=True)).then(text)
 
 
@@ -97,7 +100,9 @@ def _line_ratio(text: pl.Expr, pattern: str) -> pl.Expr:
     """Share of the lines that are short and match."""
     line = pl.element()
     is_furniture = line.str.contains(pattern) & (line.str.len_chars() <= FURNITURE_CHARS)
-    lines = _candidates(text, pattern).str.split("\n").list.eval(line.filter(line.str.len_bytes() > 0))
+    lines = (
+        _candidates(text, pattern).str.split("\n").list.eval(line.filter(line.str.len_bytes() > 0))
+    )
     return lines.list.eval(is_furniture).list.mean().fill_null(0.0)
 
 
@@ -114,4 +119,10 @@ def _stop_words(text: pl.Expr) -> pl.Expr:
     )
     zh = pl.sum_horizontal(text.str.contains(word, literal=True) for word in lexicons.STOP_WORDS_ZH)
     lang = pl.col("lang")
-    return pl.when(lang == "en").then(en).when(lang == "zh").then(zh).otherwise(pl.max_horizontal(en, zh))
+    return (
+        pl.when(lang == "en")
+        .then(en)
+        .when(lang == "zh")
+        .then(zh)
+        .otherwise(pl.max_horizontal(en, zh))
+    )

@@ -18,7 +18,7 @@ def normalize(text: pl.Expr) -> pl.Expr:
     lines = (
         text.str.normalize("NFC")
         .str.replace_all("\r\n", "\n", literal=True)
-        .str.replace_all(r"[\r\u0085\u2028\u2029\x0b\x0c]", "\n")
+        .str.replace_all(r"[\r\u2028\u2029\x0b\x0c]", "\n")
     )
     clean = lines.str.replace_many(_C1_CHARS, _C1).str.replace_all(_INVISIBLE, "")
     return (

@@ -40,7 +40,10 @@ class ShardReader:
         """
 
         def source(
-            columns: list[str] | None, predicate: pl.Expr | None, num_rows: int | None, _: int | None
+            columns: list[str] | None,
+            predicate: pl.Expr | None,
+            num_rows: int | None,
+            _: int | None,
         ) -> Iterator[pl.DataFrame]:
             for batch in self._batches():
                 frame = batch if predicate is None else batch.filter(predicate)
@@ -112,15 +115,19 @@ def sort_out(
         n_tokens="num_tokens",
         origin="origin",
     )
-    return good.cast(dict(DOCUMENTS)), _quarantined(judged, row["shard"])
+    return good.cast(DOCUMENTS), _quarantined(judged, row["shard"])
 
 
 def _quarantined(bad: pl.DataFrame, shard: str) -> pl.DataFrame:
     """Quarantine rows; samples are masked like any text that is shown."""
-    sample = private.mask_all(bad["sample"].fill_null("").str.replace_all(encodings.UNDECODABLE, ""))
-    return bad.with_columns(sample=sample.str.head(QUARANTINE_SAMPLE_CHARS)).select(
-        "origin", pl.lit(shard).alias("shard"), "error", "sample"
-    ).cast(dict(QUARANTINE))
+    sample = private.mask_all(
+        bad["sample"].fill_null("").str.replace_all(encodings.UNDECODABLE, "")
+    )
+    return (
+        bad.with_columns(sample=sample.str.head(QUARANTINE_SAMPLE_CHARS))
+        .select("origin", pl.lit(shard).alias("shard"), "error", "sample")
+        .cast(QUARANTINE)
+    )
 
 
 def doc_ids(origins: pl.Series) -> pl.Series:

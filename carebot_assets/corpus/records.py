@@ -113,7 +113,9 @@ def _lines(stream: TextIO, recipe: Recipe) -> Iterator[pl.DataFrame]:
 def _plain_lines(stream: TextIO, recipe: Recipe) -> Iterator[pl.DataFrame]:
     for frame in _lines(stream, recipe):
         yield _batch(
-            frame.select("position", text="line", error=pl.lit(None), sample=_sample(pl.col("line")))
+            frame.select(
+                "position", text="line", error=pl.lit(None), sample=_sample(pl.col("line"))
+            )
         )
 
 
@@ -146,9 +148,11 @@ def _json_records(frame: pl.DataFrame, recipe: Recipe, root_list: bool = False) 
 
 
 def _chosen(frame: pl.DataFrame, recipe: Recipe) -> pl.DataFrame:
-    """The records that `where` asks for; broken ones stay, for they might be."""
+    """The records that `where` asks for; one too broken to tell stays."""
     for i, value in enumerate(recipe.where.values()):
-        frame = frame.filter(pl.col("error").is_not_null() | (pl.col(f"where_{i}") == value))
+        found = pl.col(f"where_{i}")
+        unknown = found.is_null() & pl.col("error").is_not_null()
+        frame = frame.filter(found.eq(value).fill_null(False) | unknown)
     return frame
 
 
@@ -183,12 +187,12 @@ def _csv(stream: TextIO, recipe: Recipe) -> Iterator[pl.DataFrame]:
 def _csv_records(
     rows: list[list[str]], width: int, indices: dict[str, int], recipe: Recipe
 ) -> pl.DataFrame:
-    """One row a record that is not blank; those of a wrong width carry an error."""
+    """One row a record, blank lines left out; records of a wrong width carry an error."""
     fields = pl.col("fields").list
     frame = pl.DataFrame({"fields": rows}, schema={"fields": pl.List(pl.String)})
     wrong = _is_wrong(width)
     column = [fields.get(i, null_on_oob=True) for i in indices.values()]
-    return frame.filter(fields.join("").ne("")).select(
+    return frame.filter(fields.len() > 0).select(
         text=pl.when(~wrong).then(joined(column[: len(recipe.text)])),
         error=pl.when(wrong).then(
             pl.format("{} fields instead of {}", fields.len(), pl.lit(width))
@@ -207,11 +211,14 @@ def _is_wrong(width: int) -> pl.Expr:
 def _repaired(rows: list[list[str]], width: int, delimiter: str) -> list[list[str]]:
     """Rows with the lines that a quote left open had swallowed read again.
 
-    Such a record has a wrong width and line breaks inside. Its first line stays a broken record,
-    the other lines become records of their own. Rare, so only these rows are looked at one by one.
+    Such a record has line breaks inside and a wrong width or, where fields are parted by tabs, a
+    field with tabs. Its first line stays a broken record, the other lines become records of their
+    own. Rare, so only these rows are looked at one by one.
     """
     frame = pl.DataFrame({"fields": rows}, schema={"fields": pl.List(pl.String)})
-    swallowed = _is_wrong(width) & pl.col("fields").list.join("").str.contains("\n")
+    content = pl.col("fields").list.join("")
+    has_tab = content.str.contains("\t") if delimiter == "\t" else pl.lit(False)
+    swallowed = (_is_wrong(width) | has_tab) & content.str.contains("\n")
     for place in reversed(frame.select(swallowed.arg_true()).to_series().to_list()):
         first, *rest = delimiter.join(rows[place]).splitlines()
         lines = list(csv.reader(rest, delimiter=delimiter, quoting=csv.QUOTE_NONE))
@@ -250,25 +257,17 @@ def _parquet(recipe: Recipe) -> Iterator[pl.DataFrame]:
         number = 0
         for batch in file.iter_batches(BATCH_ROWS, columns=sorted(set(roots))):
             frame = pl.DataFrame(pl.from_arrow(batch))
-            values = frame.select(
-                _field(recipe, frame.schema, name).alias(f"value_{i}")
-                for i, name in enumerate(wanted)
+            values = [_field(recipe, frame.schema, name) for name in wanted]
+            text = joined(values[: len(recipe.text)])
+            rows = frame.select(
+                pl.int_range(number, number + pl.len()).alias("position"),
+                text.alias("text"),
+                pl.lit(None, pl.String).alias("error"),
+                _sample(text).alias("sample"),
+                *(v.alias(f"where_{i}") for i, v in enumerate(values[len(recipe.text) :])),
             )
-            keep = pl.all_horizontal(
-                pl.lit(True),
-                *(
-                    pl.col(f"value_{len(recipe.text) + i}") == value
-                    for i, value in enumerate(recipe.where.values())
-                ),
-            )
-            parts = [pl.col(f"value_{i}") for i in range(len(recipe.text))]
-            positions = pl.int_range(number, number + len(frame), eager=True).alias("position")
             number += len(frame)
-            rows = values.with_columns(positions).filter(keep)
-            text = joined(parts)
-            yield _batch(
-                rows.select("position", text=text, error=pl.lit(None), sample=_sample(text))
-            )
+            yield _batch(_chosen(rows, recipe))
 
 
 def _field(recipe: Recipe, schema: pl.Schema, name: str) -> pl.Expr:

@@ -5,11 +5,10 @@ different meaning never share a name.
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import polars as pl
 
-from carebot_assets import tables
 from carebot_assets.corpus import private
 from carebot_assets.settings import RuleSettings, RuleThresholds
 
@@ -35,7 +34,13 @@ class Rule:
         zh, en = self.value(settings.zh), self.value(settings.en)
         lax = max(zh, en) if self.fails == "above" else min(zh, en)
         lang = pl.col("lang")
-        return pl.when(lang == "zh").then(pl.lit(zh)).when(lang == "en").then(pl.lit(en)).otherwise(lax)
+        return (
+            pl.when(lang == "zh")
+            .then(pl.lit(zh))
+            .when(lang == "en")
+            .then(pl.lit(en))
+            .otherwise(lax)
+        )
 
     def failure(self, settings: RuleSettings) -> pl.Expr:
         """Evidence (rule, value, threshold) where the rule fails, else null."""
@@ -120,7 +125,9 @@ def decide(measures: pl.LazyFrame, settings: RuleSettings) -> pl.LazyFrame:
             .otherwise(pl.lit("keep")),
             reasons="reasons",
             evidence="evidence",
-            masked_kinds=kinds.list.set_intersection(pl.lit(masked, dtype=pl.List(pl.String))).list.sort(),
+            masked_kinds=kinds.list.set_intersection(
+                pl.lit(masked, dtype=pl.List(pl.String))
+            ).list.sort(),
         )
     )
 
@@ -136,24 +143,3 @@ def _evidence(rule: str, value: pl.Expr | None, threshold: pl.Expr | None) -> pl
         value=null if value is None else value,
         threshold=null if threshold is None else threshold,
     )
-
-
-def summarize(verdicts: pl.LazyFrame) -> dict[str, Any]:
-    """Counts by verdict, drop ratio and the reasons as a Markdown table."""
-    frame = verdicts.select("verdict", "reasons", "masked_kinds").collect()
-    counts = {v: frame.filter(pl.col("verdict") == v).height for v in ("keep", "drop", "failed")}
-    reasons = (
-        frame.select(rule=pl.col("reasons").explode().drop_nulls())
-        .group_by("rule")
-        .len("documents")
-        .sort("documents", "rule", descending=[True, False])
-    )
-    table = "| rule | documents |\n|---|---|\n" + "\n".join(
-        f"| {rule} | {count} |" for rule, count in reasons.iter_rows()
-    )
-    return {
-        **{f"num_{verdict}": count for verdict, count in counts.items()},
-        "drop_ratio": counts["drop"] / max(frame.height, 1),
-        "num_masked": frame.filter(pl.col("masked_kinds").list.len() > 0).height,
-        "reasons": table,
-    }

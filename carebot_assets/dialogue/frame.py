@@ -1,5 +1,6 @@
 """What a chat template puts around the turns of a dialogue, and how long turns are in tokens."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,10 +44,10 @@ def frame_of(tokenizer: Any) -> Frame:
     Raises:
         ValueError: the tokenizer has no template, or one whose parts depend on the position.
     """
-    one, two, four = (_render(tokenizer, num_turns) for num_turns in (1, 2, 4))
     name = getattr(tokenizer, "name_or_path", "tokenizer")
-    if len(one) != 2 or len(two) != 3 or len(four) != 5:
-        raise ValueError(f"{name}: the chat template does not show every turn once")
+    one, two, four = (_render(tokenizer, num_turns) for num_turns in (1, 2, 4))
+    if not (one and two and four):
+        raise ValueError(f"{name}: the chat template does not show every turn once, in order")
     user_footer, assistant_footer = one[-1], two[-1]
     before_answer, before_question = four[1], four[2]
     header = {
@@ -139,17 +140,12 @@ def measure(dialogues: pl.LazyFrame, tokenizer: Any, max_length: int) -> pl.Data
 
 
 def _render(tokenizer: Any, num_turns: int) -> list[str]:
-    """The template's text before, between and after the marks of alternating turns."""
-    turns = [
-        {"role": ROLES[number % 2], "content": mark}
-        for number, mark in enumerate(MARKS[:num_turns])
-    ]
-    rest = tokenizer.apply_chat_template(turns, tokenize=False)
-    parts = []
-    for mark in MARKS[:num_turns]:
-        before, _, rest = rest.partition(mark)
-        parts.append(before)
-    return [*parts, rest]
+    """The template's text before, between and after the marks of alternating turns; nothing if it
+    does not show each mark once."""
+    marks = MARKS[:num_turns]
+    turns = [{"role": ROLES[number % 2], "content": mark} for number, mark in enumerate(marks)]
+    parts = re.split("|".join(marks), tokenizer.apply_chat_template(turns, tokenize=False))
+    return parts if len(parts) == num_turns + 1 else []
 
 
 def _ids(tokenizer: Any, text: str) -> list[int]:

@@ -31,6 +31,7 @@ class Material:
         raters: metadata by classifier or rater.
         mixes: metadata by mix.
         published_counts: size of the publisher's scored set by suite, where known.
+        generated: suites whose items are of the sample world and not the publisher's.
     """
 
     profile: str
@@ -46,6 +47,7 @@ class Material:
     raters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     mixes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     published_counts: Mapping[str, int | None] = field(default_factory=dict)
+    generated: Sequence[str] = ()
     bootstrap_samples: int = 1000
     seed: int = 0
 
@@ -62,7 +64,7 @@ def build(material: Material) -> dict[str, Any]:
         "consultations": _consultations(material),
         "consultation_changes": _consultation_changes(material),
         "losses": _losses(material.losses),
-        "funnel": [] if material.funnel is None else _funnel(material.funnel),
+        "funnel": _funnel(material),
         "volumes": dict(material.volumes),
         "raters": {name: _readable(values) for name, values in material.raters.items()},
         "mixes": {name: _readable(values) for name, values in material.mixes.items()},
@@ -102,6 +104,7 @@ def _suites(material: Material) -> list[dict[str, Any]]:
                 "lang": lang,
                 "num_items": part["item_id"].n_unique(),
                 "num_published": material.published_counts.get(str(suite)),
+                "generated": suite in material.generated,
                 "chance": statistics.chance_level(asked),
             }
         )
@@ -199,24 +202,25 @@ def _losses(losses: Mapping[str, Mapping[str, Mapping[str, float]]]) -> list[dic
     ]
 
 
-def _funnel(funnel: pl.DataFrame) -> list[dict[str, Any]]:
-    """What is left after each judge, most first; a document with two reasons counts in both."""
+def _funnel(material: Material) -> list[dict[str, Any]]:
+    """What is left after each judge; a document dropped for two reasons counts in both."""
+    if material.funnel is None:
+        return []
     kept = pl.col("verdict") == "keep"
-    stages = (
-        funnel.group_by("stage", maintain_order=True)
-        .agg(
-            pl.col("num_documents").filter(kept).sum().alias("num_kept"),
-            pl.col("num_tokens").filter(kept).sum().alias("num_tokens_kept"),
-        )
-        .sort("num_kept", descending=True, maintain_order=True)
+    stages = material.funnel.group_by("stage", maintain_order=True).agg(
+        pl.col("num_documents").filter(kept).sum().alias("num_kept"),
+        pl.col("num_tokens").filter(kept).sum().alias("num_tokens_kept"),
     )
     dropped = (
-        funnel.filter(pl.col("verdict").is_in(["drop", "failed"]))
+        material.funnel.filter(pl.col("verdict").is_in(["drop", "failed"]))
         .group_by("stage", "reason")
         .agg(pl.col("num_documents").sum())
         .sort("num_documents", "reason", descending=[True, False])
     )
-    rows = []
+    rows: list[dict[str, Any]] = []
+    if "documents" in material.volumes:
+        everything = {"stage": "documents", "num_kept": material.volumes["documents"]}
+        rows.append({**everything, "num_tokens_kept": None, "top_reasons": []})
     for stage in stages.to_dicts():
         reasons = dropped.filter(pl.col("stage") == stage["stage"]).head(NUM_TOP_REASONS)
         pairs = reasons.select("reason", "num_documents").rows()

@@ -90,9 +90,7 @@ def train(
     return Trained(head, metrics, probabilities, truth[held_out])
 
 
-def predict(
-    folder: Path, texts: pl.LazyFrame, medical_labels: list[str]
-) -> pl.DataFrame:
+def predict(folder: Path, texts: pl.LazyFrame, medical_labels: list[str]) -> pl.DataFrame:
     """`doc_id`, `label` and `p_medical` of every text; nulls where there is no finite output."""
     head = load_head(folder, KIND)
     ids, outputs = outputs_of(head, texts)

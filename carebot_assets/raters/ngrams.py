@@ -26,9 +26,7 @@ def vectorize(texts: pl.Series, max_chars: int, features: int) -> Any:
     """
     from scipy.sparse import csr_matrix
 
-    plain = (
-        texts.fill_null("").str.head(max_chars).str.to_lowercase().str.replace_all(r"\s+", " ")
-    )
+    plain = texts.fill_null("").str.head(max_chars).str.to_lowercase().str.replace_all(r"\s+", " ")
     # One code point an entry: UTF-32 keeps the kernel free of decoding.
     sizes = plain.str.len_chars().to_numpy().astype(np.int64)
     offsets = np.concatenate([[0], np.cumsum(sizes)])

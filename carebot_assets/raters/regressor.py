@@ -1,6 +1,6 @@
 """The quality rater: a ridge head on a frozen encoder that predicts the teacher's score.
 
-Source: CareBot's DataRater (arXiv 2412.15236, 4.1), 0..5; fit for training from 3, very high from 4.
+Source: CareBot's DataRater (arXiv 2412.15236): 0..5, fit for training from 3, very high from 4.
 """
 
 from dataclasses import dataclass
@@ -70,9 +70,7 @@ def train(
     metrics = {
         "num_train": int((~held_out).sum()),
         "num_validation": int(held_out.sum()),
-        **scores.regression(
-            predicted, truth[held_out], seeds["lang"].to_numpy()[held_out], cuts
-        ),
+        **scores.regression(predicted, truth[held_out], seeds["lang"].to_numpy()[held_out], cuts),
     }
     head.card = {"kind": KIND, "metrics": metrics}
     return Trained(head, metrics, predicted, truth[held_out])

@@ -15,9 +15,7 @@ def is_validation(texts: pl.Series, ratio: float, seed: int) -> np.ndarray:
     Texts that begin alike fall on the same side, whatever their case, spacing and punctuation.
     """
     prefixes = (
-        texts.str.to_lowercase()
-        .str.replace_all(r"[^\p{L}\p{N}]+", "")
-        .str.head(PREFIX_CHARS)
+        texts.str.to_lowercase().str.replace_all(r"[^\p{L}\p{N}]+", "").str.head(PREFIX_CHARS)
     )
     # A labelled sample is small; a hash that no library version changes is worth the loop.
     numbers = [

@@ -78,7 +78,10 @@ def summarize(table: pl.LazyFrame, value: str) -> dict[str, float | None]:
         pl.len().alias("num_documents"),
         *(verdict.eq(v).sum().alias(f"num_{v}") for v in ("keep", "drop", "skip", "failed")),
         pl.col(value).mean().round(4).alias(f"mean_{value}"),
-        *(pl.col(value).quantile(q).round(4).alias(f"{value}_q{int(q * 100)}") for q in (0.1, 0.5, 0.9)),
+        *(
+            pl.col(value).quantile(q).round(4).alias(f"{value}_q{int(q * 100)}")
+            for q in (0.1, 0.5, 0.9)
+        ),
     )
     counts = row.collect(engine="streaming").row(0, named=True)
     judged = counts["num_keep"] + counts["num_drop"]

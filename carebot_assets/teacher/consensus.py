@@ -4,16 +4,37 @@ Source: CareBot 1.1 (papers: arXiv 2412.15236): every seed is labelled and score
 differ and scores about two points apart are removed, and the mean of two scores is the target.
 """
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
 
-from carebot_assets.teacher.client import Answer, summarize
+from carebot_assets.teacher.client import Answer, Teacher, summarize
 
 SUB_SCORES = ("grammar", "information", "coherence", "relevance")
 # Scores come in quarters; kappa wants classes, and half points are as fine as two readers agree.
 KAPPA_STEP = 0.5
+
+
+ROUNDS = (1, 2)
+
+
+def ask_twice(
+    teacher: Teacher, role: str, items: Sequence[Mapping[str, str]], log: logging.Logger
+) -> list[list[Answer]]:
+    """The answers of two independent rounds, with the bill before and progress in the log."""
+    rounds = []
+    for number in ROUNDS:
+        bill = teacher.estimate(role, items, round=number)
+        log.info(f"{role}, round {number}: {teacher.description}, at most {bill}")
+
+        def progress(done: int, total: int, number: int = number) -> None:
+            if done == total or done % max(1, total // 10) == 0:
+                log.info(f"{role}, round {number}: {done} of {total}")
+
+        rounds.append(teacher.ask(role, items, round=number, on_progress=progress))
+    return rounds
 
 
 def agreed_labels(
@@ -121,9 +142,7 @@ def agreement(table: pl.LazyFrame) -> dict[str, Any]:
     return summary | {"weighted_kappa": kappa(frame["score_1"], frame["score_2"], "quadratic")}
 
 
-def report(
-    table: pl.LazyFrame, rounds: Sequence[Sequence[Answer]], teacher: str
-) -> dict[str, Any]:
+def report(table: pl.LazyFrame, rounds: Sequence[Sequence[Answer]], teacher: str) -> dict[str, Any]:
     """Metadata of a table of labels or scores: agreement, and what the calls cost."""
     costs = summarize([answer for answers in rounds for answer in answers])
     errors = sorted({a.error for answers in rounds for a in answers if a.error})[:5]

@@ -49,7 +49,7 @@ def test_toyhom(load: Read) -> None:
     assert spoken(frame, 4)[1] == ("a", ""), "an empty answer is for the verdicts to drop"
     assert bad.is_empty()
     assert frame["department"].to_list() == ["心血管科", "内科", "内科", "内科", "内科"]
-    english, _ = load("toyhom", "department,title,question,answer\nx,cough,why,rest\n".encode(), "b.csv")
+    english, _ = load("toyhom", b"department,title,question,answer\nx,cough,why,rest\n", "b.csv")
     assert spoken(english) == [("u", "cough\nwhy"), ("a", "rest")]
 
 
@@ -125,7 +125,9 @@ def test_huatuo26m_refuses_links(load: Read) -> None:
 )
 def test_chatdoctor_signatures_are_stripped(load: Read, answer: str, kept: str) -> None:
     stock = "If you are a doctor, please answer the medical questions based on the description."
-    frame, _ = load("chatdoctor", [{"instruction": stock, "input": "I am thirsty", "output": answer}])
+    frame, _ = load(
+        "chatdoctor", [{"instruction": stock, "input": "I am thirsty", "output": answer}]
+    )
     assert spoken(frame) == [("u", "I am thirsty"), ("a", kept)]
 
 
@@ -182,19 +184,34 @@ def test_cmb_keeps_letters_beside_blank_options(load: Read) -> None:
         ],
     )
     assert spoken(frame) == [
-        ("u", "以下是一道多项选择题，请直接给出正确答案的选项。\n题目：选哪些？\nA. 甲\nC. 丙\nD. 丁\n答案是："),
+        (
+            "u",
+            "以下是一道多项选择题，请直接给出正确答案的选项。\n题目：选哪些？\n"
+            "A. 甲\nC. 丙\nD. 丁\n答案是：",
+        ),
         ("a", "A. 甲\nD. 丁"),
     ]
     assert frame["answer_key"].to_list() == ["AD", "C"]
     assert frame["options"].to_list() == [["甲", "", "丙", "丁"], ["甲", "", "丙"]]
-    assert bad["error"].to_list() == ["fewer than two options", "answer AB is not among the options"]
+    assert bad["error"].to_list() == [
+        "fewer than two options",
+        "answer AB is not among the options",
+    ]
 
 
 def test_meddialog_merges_bursts_and_trims_what_has_no_answer(load: Read) -> None:
     frame, bad = load(
         "meddialog",
         [
-            ["医生：在的", "病人：头痛", "医生：多久", "医生：发烧吗", "病人:三天", "医生：休息", "病人：谢谢"],
+            [
+                "医生：在的",
+                "病人：头痛",
+                "医生：多久",
+                "医生：发烧吗",
+                "病人:三天",
+                "医生：休息",
+                "病人：谢谢",
+            ],
             {"utterances": ["Patient: I cough.", "Doctor: Since when?"]},
             ["病人：有人吗"],
             ["头痛", "医生：休息"],
@@ -244,7 +261,9 @@ def test_ids_keys_and_schema(load: Read) -> None:
 
 
 def test_limit_damage_and_user_mistakes(load: Read, tmp_path: Path) -> None:
-    frame, bad = load("huatuo26m", [{"question": f"q{n}", "answer": "a"} for n in range(5)], limit=3)
+    frame, bad = load(
+        "huatuo26m", [{"question": f"q{n}", "answer": "a"} for n in range(5)], limit=3
+    )
     assert frame.height == 3 and bad.is_empty()
     _, bad = load("huatuo26m", [{"question": "q\ufffd", "answer": "a"}])
     assert bad["error"].to_list() == ["undecodable bytes (U+FFFD in the text)"]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from carebot_assets.dialogue.adapters.records import _split_array, decode, extract, read_records
 
-TWO = [{"q": "头痛", "a": [1, "x"]}, {"q": "cough", "a": None}]
+TWO = [{"q": "高血压患者能吃党参吗", "a": [1, "x"]}, {"q": "cough", "a": None}]
 
 
 def write(folder: Path, name: str, data: str | bytes) -> Path:
@@ -36,8 +36,8 @@ def test_containers_give_the_same_records(tmp_path: Path, name: str, data: str |
 
 
 def test_parquet_rows_are_records(tmp_path: Path) -> None:
-    pl.DataFrame(TWO[:1]).select("q").write_parquet(tmp_path / "a.parquet")
-    assert json.loads(read_records(tmp_path / "a.parquet")["raw"][0]) == {"q": "头痛"}
+    pl.DataFrame({"q": [TWO[0]["q"]]}).write_parquet(tmp_path / "a.parquet")
+    assert json.loads(read_records(tmp_path / "a.parquet")["raw"][0]) == {"q": TWO[0]["q"]}
 
 
 def test_csv_with_quoted_line_ends_and_wrong_rows(tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_csv_with_quoted_line_ends_and_wrong_rows(tmp_path: Path) -> None:
 
 
 def test_an_unclosed_quote_does_not_swallow_the_file_in_silence(tmp_path: Path) -> None:
-    text = "a,b\n1,2\n3,\"" + "x,y\n" * 50_000
+    text = 'a,b\n1,2\n3,"' + "x,y\n" * 50_000
     records = read_records(write(tmp_path, "a.csv", text))
     assert records["error"][0] is None
     assert "the rest of the file is unread" in records["error"][-1]

@@ -18,6 +18,7 @@ from carebot_assets.teacher.roles import prompt_versions
 
 MIXES = ("stable_mix", "boost_mix")
 RATERS = ("domain_classifier", "quality_rater")
+TEACHER = ("teacher.model", "teacher.base_url", "teacher.offline", "teacher.max_chars")
 VOLUMES = ("documents", "filtered_corpus", "general_corpus", *MIXES, "sft_set", "dpo_pairs")
 
 
@@ -92,7 +93,7 @@ def benchmark_scores(step: Step) -> dict[str, Any]:
 
 @artifact(
     inputs=[*CHAT_CHECKPOINTS, "benchmark_items"],
-    settings=["evaluation.max_new_tokens", "teacher.model", "teacher.max_chars", "teacher.offline"],
+    settings=["evaluation.max_new_tokens", *TEACHER],
     extra=lambda: [_suite_files(), prompt_versions("judge_consultation")],
     pick_inputs=_inputs_of_run,
     slices={"benchmark_items": "suite"},
@@ -172,7 +173,7 @@ def _material(step: Step) -> scores.Material:
         items=frames["benchmark_items"],
         teacher="offline heuristic teacher" if teacher.is_offline else teacher.model,
         teacher_is_offline=teacher.is_offline,
-        losses={name: read_manifest(step.path(name)).get("losses", {}) for name in CHECKPOINTS},
+        losses={name: read_manifest(step.path(name))["losses"] for name in CHECKPOINTS},
         funnel=frames["quality_funnel"],
         volumes={name: step.scan(name).select(pl.len()).collect().item() for name in VOLUMES},
         raters={name: step.store.require(name).metadata for name in RATERS},
@@ -183,6 +184,7 @@ def _material(step: Step) -> scores.Material:
             )
             for suite, source in evaluation.benchmarks.items()
         },
+        generated=[s for s, source in evaluation.benchmarks.items() if "{sample}" in source.path],
         bootstrap_samples=evaluation.bootstrap_samples,
         seed=step.settings.seed,
     )

@@ -8,11 +8,14 @@ import polars as pl
 
 from carebot_assets.corpus import private
 from carebot_assets.defs.artifact import Step, artifact
+from carebot_assets.defs.guard import refuse_if_failed
+from carebot_assets.defs.launcher import Launcher
 from carebot_assets.defs.resources import TeacherResource
 from carebot_assets.dialogue import adapters, cleaning, confilter, deita, selection
 from carebot_assets.dialogue.frame import load_tokenizer
 from carebot_assets.settings import current_settings
 from carebot_assets.teacher.roles import prompt_versions
+from carebot_assets.training import curves
 
 
 @artifact(
@@ -141,3 +144,26 @@ def sft_set(step: Step) -> dict[str, Any]:
     )
     step.write(chosen)
     return selection.summarize(step.written())
+
+
+@artifact(
+    inputs=["sft_set", "boost_checkpoint", "held_out_text"],
+    settings=["instruction.sft"],
+    kinds={"pytorch", "huggingface"},
+    pool="gpu",
+)
+def sft_checkpoint(step: Step, launcher: Launcher) -> dict[str, Any]:
+    """Chat model: the boost checkpoint fine-tuned on the instruction set.
+
+    Only the assistant's tokens carry the loss; records of the preference split are not used. What
+    was truncated or had nothing to learn is counted. Source: CareBot 1.3 (CareBot-Chat).
+    """
+    refuse_if_failed(step, ["sft_set", "boost_checkpoint", "held_out_text"])
+    config = {
+        "model": step.path("boost_checkpoint"),
+        "data": step.path("sft_set") / "data.parquet",
+        "held_out": step.path("held_out_text") / "data.parquet",
+        "train": step.settings.instruction.sft.model_dump(),
+    }
+    report = launcher.train(step, "sft", config)
+    return curves.summary(report, step.draft.dir / "training_log.parquet")

@@ -4,6 +4,8 @@ import polars as pl
 
 from carebot_assets import tables
 from carebot_assets.defs.checking import Shelf, check, table_checks
+from carebot_assets.defs.instruction import assets  # noqa: F401 - checks need their recipes
+from carebot_assets.defs.pretraining.checks import checkpoint_checks
 from carebot_assets.dialogue import findings, selection
 from carebot_assets.expectations import Finding, conforms, inside
 
@@ -12,6 +14,7 @@ sft_verdicts_table = table_checks("sft_verdicts")
 instruction_scores_table = table_checks("instruction_scores")
 confilter_scores_table = table_checks("confilter_scores")
 sft_set_table = table_checks("sft_set")
+sft_sound, sft_forgetting = checkpoint_checks("sft_checkpoint")
 
 
 def _fit(shelf: Shelf, *kinds: str) -> pl.LazyFrame:

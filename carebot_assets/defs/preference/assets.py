@@ -5,9 +5,15 @@ from typing import Any
 import polars as pl
 
 from carebot_assets.defs.artifact import Step, artifact
+from carebot_assets.defs.guard import refuse_if_failed
+from carebot_assets.defs.launcher import Launcher
 from carebot_assets.defs.resources import TeacherResource
 from carebot_assets.dialogue import preference
+from carebot_assets.settings import TrainSettings
 from carebot_assets.teacher.roles import prompt_versions
+from carebot_assets.training import curves
+
+TRAINING = [*TrainSettings.model_fields, "beta", "max_length"]
 
 
 @artifact(inputs=["sft_set"], settings=["preference.prompts"], kinds={"polars"})
@@ -77,3 +83,25 @@ def dpo_pairs(step: Step, teacher: TeacherResource) -> dict[str, Any]:
         objective = preference.objective_pairs(prompts.filter(is_choice))
         step.write(preference.pairs(prompts, subjective, objective, model.description))
     return preference.summarize(step.written())
+
+
+@artifact(
+    inputs=["dpo_pairs", "sft_checkpoint", "held_out_text"],
+    settings=[f"preference.{name}" for name in TRAINING],
+    kinds={"pytorch", "huggingface"},
+    pool="gpu",
+)
+def dpo_checkpoint(step: Step, launcher: Launcher) -> dict[str, Any]:
+    """Aligned chat model: the SFT checkpoint after direct preference optimisation.
+
+    Reward accuracy and margin are in the log. Source: CareBot 1.5 (CareBot-Chat RL).
+    """
+    refuse_if_failed(step, ["dpo_pairs", "sft_checkpoint", "held_out_text"])
+    config = {
+        "model": step.path("sft_checkpoint"),
+        "data": step.path("dpo_pairs") / "data.parquet",
+        "held_out": step.path("held_out_text") / "data.parquet",
+        "train": step.settings.preference.model_dump(),
+    }
+    report = launcher.train(step, "dpo", config)
+    return curves.summary(report, step.draft.dir / "training_log.parquet")

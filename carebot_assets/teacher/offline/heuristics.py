@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import Any
 
+from carebot_assets.teacher.answer_models import LABEL_SEPARATOR
 from carebot_assets.teacher.offline import consultation, evidence, quality
-from carebot_assets.teacher.roles import LABEL_SEPARATOR
 
 Fields = Mapping[str, str]
 

@@ -1,0 +1,129 @@
+"""Decisions of the rule filter: every rule, all reasons, masks, and its expectations."""
+
+from typing import Any
+
+import polars as pl
+import pytest
+
+from assets_tests.conftest import rows_of
+from carebot_assets import tables
+from carebot_assets.corpus import rules, screening, summaries
+from carebot_assets.settings import RuleSettings, Settings
+
+FINE: dict[str, Any] = {
+    "doc_id": "a", "shard": "s", "lang": "en", "num_tokens": 200, "special_char_ratio": 0.05,
+    "digit_ratio": 0.01, "letter_ratio": 0.8, "url_line_ratio": 0.0, "boilerplate_line_ratio": 0.0,
+    "dup_line_ratio": 0.0, "dup_sentence_ratio": 0.0, "top_ngram_ratio": 0.0,
+    "replacement_ratio": 0.0, "mojibake_ratio": 0.0, "num_advert_hits": 0, "num_toxic_hits": 0,
+    "num_stop_words": 8, "unique_char_ratio": 0.2, "unterminated_ratio": 0.0, "private_kinds": [],
+}  # fmt: skip
+
+
+def decide(settings: RuleSettings, **changed: Any) -> dict[str, Any]:
+    rows = rows_of("text_measures", FINE | changed).lazy()
+    found = rules.decide(rows, settings).collect()
+    assert found.schema == tables.BY_NAME["rule_verdicts"].schema
+    return found.row(0, named=True)
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_a_fine_document_is_kept(demo: Settings, lang: str) -> None:
+    verdict = decide(demo.rules, lang=lang, unique_char_ratio=0.5)
+    assert (verdict["verdict"], verdict["reasons"], verdict["evidence"]) == ("keep", [], [])
+
+
+@pytest.mark.parametrize("rule", rules.RULES, ids=lambda rule: rule.name)
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_every_rule_fails_alone(demo: Settings, rule: rules.Rule, lang: str) -> None:
+    threshold = rule.value(getattr(demo.rules, lang))
+    step = 1 if rule.measure.startswith("num_") else 0.0001
+    fine = {"lang": lang, "unique_char_ratio": 0.5}
+    at = decide(demo.rules, **fine | {rule.measure: threshold})
+    assert at["verdict"] == "keep"
+    beyond = threshold + (step if rule.fails == "above" else -step)
+    failed = decide(demo.rules, **fine | {rule.measure: beyond})
+    assert (failed["verdict"], failed["reasons"]) == ("drop", [rule.name])
+    evidence = {"rule": rule.name, "value": pytest.approx(beyond), "threshold": threshold}
+    assert failed["evidence"] == [evidence]
+
+
+def test_all_reasons_are_kept(demo: Settings) -> None:
+    verdict = decide(demo.rules, num_tokens=3, num_advert_hits=9, lang="other")
+    assert verdict["reasons"] == ["min_tokens_v1", "advert_v1", "language_v1"]
+
+
+def test_an_unknown_language_meets_the_laxer_threshold(demo: Settings) -> None:
+    lax = min(demo.rules.zh.min_unique_char_ratio, demo.rules.en.min_unique_char_ratio)
+    assert decide(demo.rules, lang="other", unique_char_ratio=lax)["reasons"] == ["language_v1"]
+    below = decide(demo.rules, lang="other", unique_char_ratio=lax - 0.01)
+    assert below["reasons"] == ["unique_chars_v1", "language_v1"]
+
+
+def test_private_information_is_dropped_masked_or_kept(demo: Settings) -> None:
+    actions = {"email": "keep", "us_ssn": "drop"}
+    settings = demo.rules.model_copy(update={"private_information": actions})
+    masked = decide(settings, private_kinds=["email", "phone"])
+    assert (masked["verdict"], masked["masked_kinds"]) == ("keep", ["phone"])
+    dropped = decide(settings, private_kinds=["phone", "us_ssn"])
+    assert (dropped["reasons"], dropped["masked_kinds"]) == (["private_us_ssn_v1"], ["phone"])
+    wrong = demo.rules.model_copy(update={"private_information": {"fax": "drop"}})
+    with pytest.raises(ValueError, match=r"unknown kinds of private information \['fax'\]"):
+        decide(wrong)
+
+
+def test_a_missing_measure_is_never_a_keep(demo: Settings) -> None:
+    assert decide(demo.rules, digit_ratio=None)["verdict"] == "failed"
+
+
+def verdict(doc_id: str, name: str, *reasons: str, **more: Any) -> dict[str, Any]:
+    evidence = [{"rule": r, "value": 1.0, "threshold": 0.5} for r in reasons]
+    row = {"doc_id": doc_id, "shard": "s", "verdict": name, "reasons": list(reasons)}
+    return {**row, "evidence": evidence, "masked_kinds": [], **more}
+
+
+def test_expectations_pass_and_fail() -> None:
+    good = [verdict("a", "keep"), verdict("b", "drop", "digits_v1")]
+    frame = rows_of("rule_verdicts", *good).lazy()
+    dropped = pl.col("verdict").eq("drop")
+    assert screening.share_of("drops", frame, dropped, 0.0, 0.5).passed
+    assert not screening.share_of("drops", frame, dropped, 0.0, 0.4).passed
+    assert screening.share_of("drops", frame.head(0), dropped, 0.2, 0.4).passed
+    assert screening.known_reasons(frame, rules.RULE_NAMES).passed
+    assert not screening.known_reasons(frame, ("other_v1",)).passed
+    silent = rows_of("rule_verdicts", verdict("a", "drop", "digits_v1", evidence=[])).lazy()
+    assert not screening.known_reasons(silent, rules.RULE_NAMES).passed
+
+    measures = rows_of("text_measures", FINE).lazy()
+    assert screening.in_range(measures).passed
+    for wrong in ({"digit_ratio": 1.2}, {"digit_ratio": None}, {"num_tokens": -1}):
+        finding = screening.in_range(rows_of("text_measures", FINE | wrong).lazy())
+        assert not finding.passed
+        assert next(iter(wrong)) in finding.description
+
+
+def test_expectations_on_plan_and_records() -> None:
+    plan = pl.DataFrame({"file": ["a", "b"], "bytes": [1, 2]})
+    assert screening.same_sizes(plan, pl.Series([1, 2])).passed
+    assert screening.same_sizes(plan, pl.Series([-1, 3])).description == (
+        "1 files are gone, 1 have another size"
+    )
+    assert screening.same_names("sources", {"a"}, {"a"}).passed
+    assert not screening.same_names("sources", {"a"}, {"b"}).passed
+    documents = rows_of("documents", {"origin": "o1"}).lazy()
+    bad = rows_of("quarantine", {"origin": "o2"}).lazy()
+    assert screening.records_accounted(2, documents, bad).passed
+    assert not screening.records_accounted(3, documents, bad).passed
+    twice = rows_of("quarantine", {"origin": "o1"}).lazy()
+    assert not screening.records_accounted(2, documents, twice).passed
+
+
+def test_summaries_are_json_with_tables() -> None:
+    rows = [verdict("a", "keep", masked_kinds=["phone"]), verdict("b", "drop", "digits_v1")]
+    summary = summaries.of_verdicts(rows_of("rule_verdicts", *rows).lazy())
+    assert summary["num_keep"] == summary["num_drop"] == summary["num_to_mask"] == 1
+    assert summary["drop_ratio"] == 0.5
+    assert summary["reasons"] == "| rule | documents |\n| --- | --- |\n| digits_v1 | 1 |"
+    empty = summaries.of_verdicts(rows_of("rule_verdicts").lazy())
+    assert empty["drop_ratio"] == 0.0
+    measures = summaries.of_measures(rows_of("text_measures", FINE).lazy())
+    assert "| digit_ratio | 0.01 | 0.01 | 0.01 |" in measures["quantiles"]

@@ -1,0 +1,107 @@
+"""Assets from raw files to the rule filter's verdicts."""
+
+from typing import Any
+
+from carebot_assets.corpus import manifest, measures, rules, summaries
+from carebot_assets.corpus.readers import ShardReader
+from carebot_assets.defs.artifact import Step, artifact
+from carebot_assets.defs.partitions import corpus_shards
+from carebot_assets.settings import current_settings
+
+SAMPLE = current_settings().sample_world is not None
+
+if SAMPLE:
+
+    @artifact(settings=["sample_world"], kinds={"python"})
+    def sample_world(step: Step) -> dict[str, Any]:
+        """Invented bilingual sources that the demo runs on: corpus, dialogues, benchmarks.
+
+        Written by publisher, in the layouts and encodings that real publishers use, with planted
+        dirt. `truth/` says what was planted where; no stage reads it, tests and the demo's summary
+        do. The same settings and seed give the same bytes.
+        """
+        from carebot_assets.sample import world
+
+        size = step.settings.sample_world
+        assert size is not None
+        return world.write_world(step.draft.dir, **size.model_dump(), seed=step.settings.seed)
+
+
+@artifact(
+    inputs=["sample_world"] if SAMPLE else [], settings=["corpus"], kinds={"polars"}, memo=False
+)
+def corpus_manifest(step: Step) -> dict[str, Any]:
+    """Plan of shards: every file of every configured source, pinned by its sha256.
+
+    A file that was planned before keeps its shard, whatever is added or removed; new files open
+    new shards. The shards are registered as partitions, those without files are unregistered.
+    Looks at the folders each time it runs.
+    """
+    known = step.store.manifest(step.name) is not None
+    plan = manifest.scan(step.settings, step.store.scan(step.name).collect() if known else None)
+    step.write(plan)
+    shards, instance = set(plan["shard"]), step.context.instance
+    dimension = str(corpus_shards.name)
+    gone = set(instance.get_dynamic_partitions(dimension)) - shards
+    for shard in sorted(gone):
+        instance.delete_dynamic_partition(dimension, shard)
+    instance.add_dynamic_partitions(dimension, sorted(shards))
+    return {**summaries.of_plan(plan), "num_shards_gone": len(gone)}
+
+
+@artifact(
+    inputs=["corpus_manifest"],
+    slices={"corpus_manifest": "shard"},
+    settings=["corpus.max_record_chars", "corpus.max_bad_ratio"],
+    partitions="shard",
+    kinds={"polars", "duckdb"},
+)
+def documents(step: Step) -> dict[str, Any]:
+    """Documents of a shard: one record each, normalised, with language and a stable id.
+
+    Text is NFC with `\\n` line ends and without control or invisible characters; nothing else is
+    changed. Records that are undecodable, malformed, oversized or empty go to the side table
+    `quarantine` with their position and error; too many of them stop the shard. `n_tokens` is an
+    estimate: CJK characters plus other words.
+    """
+    reader = ShardReader(step.scan("corpus_manifest").collect(), step.settings.corpus)
+    step.write(reader.documents())
+    step.write(reader.quarantine(), "quarantine")
+    return {
+        "num_records": reader.num_records,
+        **summaries.of_documents(step.written(), step.written("quarantine")),
+    }
+
+
+@artifact(inputs=["documents"], partitions="shard", kinds={"polars", "numba"})
+def text_measures(step: Step) -> dict[str, Any]:
+    """Numbers the rules need of every document, independent of any threshold.
+
+    The only pass of the rule filter over the text: lengths, character classes, repetition, page
+    furniture, adverts, abuse, damaged encodings, and which kinds of private information occur (the
+    kinds only, never a value). Ratios lie in 0..1. One row a document, in the documents' order.
+    """
+    step.write(measures.measure(step.scan("documents")))
+    return summaries.of_measures(step.written())
+
+
+@artifact(
+    inputs=["text_measures"],
+    settings=["rules"],
+    extra=lambda: rules.RULE_NAMES,
+    partitions="shard",
+    kinds={"polars"},
+)
+def rule_verdicts(step: Step) -> dict[str, Any]:
+    """Verdict of the rule filter on every document of a shard, with every failing rule named.
+
+    Compares measures with the thresholds of the document's language; no text is read, so changed
+    thresholds are decided anew within seconds. `evidence` holds value and threshold of each failing
+    rule, `masked_kinds` the private information that the filtered corpus will mask. A document in
+    neither language is dropped by `language_v1`.
+
+    Source: CareBot (arXiv 2412.15236), rule filter of the pretraining data; the paper gives no
+    thresholds, those of the profile are ours.
+    """
+    step.write(rules.decide(step.scan("text_measures"), step.settings.rules))
+    return summaries.of_verdicts(step.written())

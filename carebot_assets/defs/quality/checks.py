@@ -1,0 +1,58 @@
+"""Checks of the quality stage."""
+
+from carebot_assets.defs.checking import Shelf, check, table_checks
+from carebot_assets.expectations import Finding
+from carebot_assets.raters import guards
+from carebot_assets.teacher import consensus
+
+sample_table = table_checks("quality_seed_sample")
+seeds_table = table_checks("quality_seed_scores")
+scores_table = table_checks("quality_scores")
+
+
+@check("quality_seed_scores", blocking=True)
+def score_coverage(shelf: Shelf) -> Finding:
+    """The teacher answered both rounds for nearly every document of the sample."""
+    return guards.floor(
+        "coverage_ratio", consensus.agreement(shelf.scan()), shelf.settings.quality.min_coverage
+    )
+
+
+@check("quality_seed_scores")
+def score_agreement(shelf: Shelf) -> Finding:
+    """The two rounds are close often enough for scores to mean something."""
+    return guards.floor(
+        "agreement_ratio", consensus.agreement(shelf.scan()), shelf.settings.quality.min_agreement
+    )
+
+
+@check("quality_seed_scores", severity="WARN")
+def score_kappa(shelf: Shelf) -> Finding:
+    """Quadratically weighted kappa of the two rounds reaches its floor."""
+    return guards.floor(
+        "weighted_kappa", consensus.agreement(shelf.scan()), shelf.settings.quality.min_kappa
+    )
+
+
+@check("quality_rater", blocking=True)
+def rater_spearman(shelf: Shelf) -> Finding:
+    """Rank correlation of rater and teacher on validation reaches its floor."""
+    return guards.floor("spearman", shelf.manifest().metadata, shelf.settings.quality.min_spearman)
+
+
+@check("quality_scores", blocking=True)
+def scores_not_constant(shelf: Shelf) -> Finding:
+    """The scores of a shard differ between documents."""
+    return guards.not_constant(shelf.scan(), "score")
+
+
+@check("quality_scores", blocking=True)
+def quality_follows_threshold(shelf: Shelf) -> Finding:
+    """Every verdict follows from the score and the threshold beside it."""
+    return guards.follows_threshold(shelf.scan(), "score")
+
+
+@check("quality_scores", severity="WARN")
+def quality_keep_rate(shelf: Shelf) -> Finding:
+    """The share of judged documents good enough to keep lies in its band."""
+    return guards.keep_rate(shelf.scan(), shelf.settings.quality.keep_band)

@@ -1,0 +1,75 @@
+"""What labels, raters and their verdicts must fulfil, as findings over the numbers they report."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from carebot_assets.expectations import Finding, inside
+
+MAX_CLASS_SHARE = 0.95
+MIN_SCORE_STD = 0.05
+
+
+def floor(name: str, metrics: Mapping[str, Any], minimum: float) -> Finding:
+    """A reported number (of at most 1) is not below its floor; one that is missing is."""
+    return inside(name.replace("_", " "), metrics.get(name), minimum, 1.0)
+
+
+def class_minimum(labels: pl.LazyFrame, wanted: Sequence[str], minimum: int) -> Finding:
+    """Every label of the profile has enough agreed documents to be learned."""
+    counts = dict(
+        labels.filter(pl.col("status") == "agreed").group_by("label").len().collect().iter_rows()
+    )
+    short = {label: counts.get(label, 0) for label in wanted if counts.get(label, 0) < minimum}
+    listed = ", ".join(f"{label} ({num})" for label, num in short.items())
+    text = f"labels with fewer than {minimum} documents: {listed}" if short else (
+        f"every label has at least {minimum} documents"
+    )  # fmt: skip
+    return Finding(not short, text, {"num_short_labels": len(short), "short": short})
+
+
+def not_collapsed(metrics: Mapping[str, Any]) -> Finding:
+    """A classifier still tells its labels apart: no single one takes nearly every document."""
+    share, num = metrics.get("largest_class_ratio"), metrics.get("num_predicted_labels", 0)
+    passed = share is not None and share <= MAX_CLASS_SHARE and num >= 2
+    text = f"{num} labels predicted, the most frequent for {share} of the documents"
+    return Finding(passed, text, {"largest_class_ratio": share, "num_predicted_labels": num})
+
+
+def not_constant(scores: pl.LazyFrame, column: str) -> Finding:
+    """Scores differ between documents; with fewer than two there is nothing to see."""
+    num, spread = scores.select(pl.col(column).count().alias("n"), std=pl.col(column).std()).collect().row(0)  # fmt: skip  # noqa: E501
+    passed = num < 2 or (spread is not None and spread >= MIN_SCORE_STD)
+    text = f"standard deviation {0.0 if spread is None else spread:.4g} of {num} scores"
+    return Finding(passed, text, {"num_scores": num, "std": spread})
+
+
+def keep_rate(verdicts: pl.LazyFrame, band: tuple[float, float]) -> Finding:
+    """The share of judged documents that are kept lies in its band."""
+    verdict = pl.col("verdict")
+    num_kept, num_judged = verdicts.select(
+        (verdict == "keep").sum().alias("kept"), verdict.is_in(["keep", "drop"]).sum()
+    ).collect().row(0)  # fmt: skip
+    if not num_judged:
+        return Finding(True, "no document was left to judge", {"num_judged": 0})
+    return inside("keep ratio", num_kept / num_judged, *band)
+
+
+def follows_threshold(verdicts: pl.LazyFrame, column: str) -> Finding:
+    """Keep means at or above the threshold, drop below it, failed no score; skip has none."""
+    value, verdict = pl.col(column), pl.col("verdict")
+    wanted = (
+        pl.when(verdict == "skip")
+        .then(value.is_null())
+        .when(verdict == "failed")
+        .then(value.is_null())
+        .when(verdict == "keep")
+        .then((value >= pl.col("threshold")).fill_null(False))
+        .otherwise((value < pl.col("threshold")).fill_null(False))
+    )
+    num_wrong = verdicts.select((~wanted).sum()).collect().item()
+    text = "verdicts follow from the scores" if not num_wrong else (
+        f"{num_wrong} verdicts contradict their score"
+    )  # fmt: skip
+    return Finding(num_wrong == 0, text, {"num_contradictions": num_wrong})
