@@ -11,7 +11,7 @@ from carebot_assets import runner
 from carebot_assets.defs import artifact as artifacts
 from carebot_assets.defs import checking, guard
 from carebot_assets.defs.artifact import Recipe, Step, artifact
-from carebot_assets.defs.checking import Shelf, check
+from carebot_assets.defs.checking import Check, Shelf, build_checks, check
 from carebot_assets.defs.resources import Workshop
 from carebot_assets.expectations import Finding
 from carebot_assets.runner import Outcome, Progress, plan_waves, run_waves
@@ -87,7 +87,7 @@ class World:
         self.instance = _instance(tmp_path / "home")
         self.definitions = dg.Definitions(
             assets=self._assets(),
-            asset_checks=[self._check()],
+            asset_checks=self._checks(),
             resources={"workshop": Workshop()},
         )
 
@@ -126,13 +126,13 @@ class World:
             artifact(inputs=["documents"], kinds={"polars"})(quality_funnel),
         ]
 
-    def _check(self) -> dg.AssetChecksDefinition:
+    def _checks(self) -> list[dg.AssetChecksDefinition]:
         @check("quality_funnel", blocking=True)
         def sums_add_up(shelf: Shelf) -> Finding:
             """Sums add up."""
             return Finding(self.broken != "check", "sums differ by 1")
 
-        return sums_add_up
+        return build_checks()
 
     def run(self) -> Outcome:
         self.bodies.clear()
@@ -146,9 +146,9 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, fresh_settings: None)
     recipes: dict[str, Recipe] = {}
     for module in (artifacts, checking, guard, runner):
         monkeypatch.setattr(module, "RECIPES", recipes)
-    blocking: dict[str, list[str]] = {}
+    checks: dict[str, dict[str, Check]] = {}
     for module in (checking, guard):
-        monkeypatch.setattr(module, "BLOCKING", blocking)
+        monkeypatch.setattr(module, "CHECKS", checks)
     monkeypatch.setenv("CAREBOT_SET__store__root", str(tmp_path / "store"))
     current_settings.cache_clear()
     world = World(tmp_path)

@@ -149,7 +149,7 @@ class DomainSettings(Section):
     min_coverage: Ratio = 0.95
     min_kappa: Annotated[float, Field(ge=-1, le=1)] = 0.6
     min_medical_f1: Ratio = 0.8
-    keep_band: tuple[Ratio, Ratio] = (0.01, 0.99)
+    keep_band: tuple[Ratio, Ratio] = (0.005, 1.0)
 
     @model_validator(mode="after")
     def _medical_labels_are_labels(self) -> "DomainSettings":
@@ -169,7 +169,7 @@ class QualitySettings(Section):
     min_agreement: Ratio = 0.6
     min_kappa: Annotated[float, Field(ge=-1, le=1)] = 0.4
     min_spearman: Annotated[float, Field(ge=-1, le=1)] = 0.3
-    keep_band: tuple[Ratio, Ratio] = (0.05, 0.99)
+    keep_band: tuple[Ratio, Ratio] = (0.05, 1.0)
 
 
 class OfflineTeacherSettings(Section):

@@ -117,7 +117,10 @@ ALL = [
             "num_toxic_hits": (pl.Int64, "abuse in words, per 1000 tokens in a longer text"),
             "num_stop_words": (pl.Int64, "distinct stop words of the language"),
             "unique_char_ratio": (pl.Float64, "distinct among the first 200 characters"),
-            "unterminated_ratio": (pl.Float64, "lines without closing punctuation, of four or more"),
+            "unterminated_ratio": (
+                pl.Float64,
+                "lines without closing punctuation, of four or more",
+            ),
             "private_kinds": (pl.List(pl.String), "kinds of private information found"),
         },
         SHARD,

@@ -15,6 +15,7 @@ from assets_tests.corpus.test_manifest import plan_settings, write
 from carebot_assets import tables
 from carebot_assets.corpus import manifest, records
 from carebot_assets.corpus.readers import ShardReader
+from carebot_assets.corpus.recipes import Recipe
 from carebot_assets.settings import Settings
 
 GOOD = "Hypertension is a lasting rise of the blood pressure."
@@ -147,6 +148,7 @@ def test_header_less_latin_1_and_where(demo: Settings, tmp_path: Path) -> None:
     columns = {"text": "v2", "columns": ["v1", "v2"]}
     assert texts(demo, tmp_path / "a.csv", **columns) == ["\u00a3100 f\u00fcr you", "naïve café"]
     assert texts(demo, tmp_path / "a.csv", where={"v1": "ham"}, **columns) == ["naïve café"]
+    assert texts(demo, tmp_path / "a.csv", where={"v2": "naïve café"}, **columns) == ["naïve café"]
 
 
 def test_parquet_text_and_lines(demo: Settings, tmp_path: Path) -> None:
@@ -227,7 +229,7 @@ def test_csv_round_trip(
         for row in manifest.scan(
             plan_settings(demo, s={"path": str(path), "encoding": "utf-8"})
         ).iter_rows(named=True)
-        for batch in records.read(records.Recipe.of(row, 1000))
+        for batch in records.read(Recipe.of(row, 1000))
     ]
     found = pl.concat(batches)["text"].to_list() if batches else []
     assert found == [text for _, text in rows]

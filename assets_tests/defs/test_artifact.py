@@ -10,7 +10,7 @@ from assets_tests.conftest import rows_of
 from carebot_assets import tables
 from carebot_assets.defs import artifact as module
 from carebot_assets.defs.artifact import Recipe, Step, artifact
-from carebot_assets.defs.checking import Shelf, check, table_checks
+from carebot_assets.defs.checking import Shelf, build_checks, check, table_checks
 from carebot_assets.defs.resources import Workshop
 from carebot_assets.expectations import Finding
 from carebot_assets.settings import current_settings
@@ -30,6 +30,7 @@ def graph(
     """Two small assets under names of real tables, in a registry of their own."""
     monkeypatch.setattr(module, "RECIPES", {})
     monkeypatch.setattr("carebot_assets.defs.checking.RECIPES", module.RECIPES)
+    monkeypatch.setattr("carebot_assets.defs.checking.CHECKS", {})
     monkeypatch.setenv("CAREBOT_SET__store__root", str(tmp_path / "store"))
     calls.clear()
 
@@ -118,7 +119,8 @@ def test_checks_are_seen_passing_and_failing(graph: dict[str, Any]) -> None:
         texts = shelf.scan().collect()["text"].to_list()
         return Finding(texts == ["hello"], f"found {texts}", {"num_texts": len(texts)})
 
-    everything = [graph["first"], graph["second"], polite, table_checks("domain_seed_sample")]
+    table_checks("domain_seed_sample")
+    everything = [graph["first"], graph["second"], *build_checks()]
     good = materialize(*everything, instance=dg.DagsterInstance.ephemeral())
     assert good.success
     assert {e.check_name: e.passed for e in good.get_asset_check_evaluations()} == {

@@ -14,11 +14,12 @@ import pytest
 
 from assets_tests.dialogue.conftest import model_dir  # noqa: F401 - a fixture
 from carebot_assets.defs.artifact import RECIPES
+from carebot_assets.defs.checking import build_checks
 from carebot_assets.defs.evaluation import assets as evaluation  # noqa: F401 - registers an input
 from carebot_assets.defs.instruction import assets as instruction
-from carebot_assets.defs.instruction import checks as instruction_checks
+from carebot_assets.defs.instruction import checks as instruction_checks  # noqa: F401 - declares
 from carebot_assets.defs.preference import assets as preference
-from carebot_assets.defs.preference import checks as preference_checks
+from carebot_assets.defs.preference import checks as preference_checks  # noqa: F401 - declares
 from carebot_assets.defs.resources import TeacherResource, Workshop
 from carebot_assets.evaluation import items
 from carebot_assets.sample.world import write_world
@@ -85,15 +86,9 @@ def store(
     return store
 
 
-def run(assets: list[Any], module: Any, partition: str | None = None) -> dict[str, bool]:
-    """Materialize assets with those checks of a module that are theirs; the checks' verdicts."""
-    keys = {asset.key for asset in assets}
-    checks = [
-        check
-        for check in vars(module).values()
-        if isinstance(check, dg.AssetChecksDefinition)
-        and {key.asset_key for key in check.check_keys} <= keys
-    ]
+def run(assets: list[Any], partition: str | None = None) -> dict[str, bool]:
+    """Materialize assets with their checks; the verdicts by check."""
+    checks = build_checks(*(asset.key.to_user_string() for asset in assets))
     result = dg.materialize(
         [*assets, *checks],
         partition_key=partition,
@@ -107,10 +102,10 @@ def test_from_files_to_preference_pairs(store: Store) -> None:
     sources = sorted(current_settings().instruction.sources)
     for asset in (instruction.sft_dialogues, instruction.sft_verdicts):
         for source in sources:
-            verdicts = run([asset], instruction_checks, source)
+            verdicts = run([asset], source)
             assert {name for name, passed in verdicts.items() if not passed} <= {"quarantine_rate"}
     scored = [instruction.instruction_scores, instruction.confilter_scores, instruction.sft_set]
-    verdicts = run(scored, instruction_checks)
+    verdicts = run(scored)
     # Few records, and a teacher that fails often: these two look for a person.
     assert {name for name, passed in verdicts.items() if not passed} == {
         "teacher_failures",
@@ -124,7 +119,7 @@ def test_from_files_to_preference_pairs(store: Store) -> None:
     assert metadata["departments"].startswith("| department |")
 
     paired = [preference.preference_prompts, preference.chat_responses, preference.dpo_pairs]
-    verdicts = run(paired, preference_checks)
+    verdicts = run(paired)
     failed = {name for name, passed in verdicts.items() if not passed}
     assert failed <= {"responses_end", "length_bias", "judge_order_consistency"}
     pairs = store.scan("dpo_pairs").collect()
@@ -135,8 +130,8 @@ def test_from_files_to_preference_pairs(store: Store) -> None:
 def test_verdicts_of_a_source_depend_on_every_source(store: Store) -> None:
     sources = sorted(current_settings().instruction.sources)
     for source in sources:
-        run([instruction.sft_dialogues], instruction_checks, source)
-    run([instruction.sft_verdicts], instruction_checks, "toyhom")
+        run([instruction.sft_dialogues], source)
+    run([instruction.sft_verdicts], "toyhom")
     recipe = RECIPES["sft_verdicts"]
     assert recipe.current(store, "toyhom") is not None
     dialogues = store.scan("sft_dialogues", "chatdoctor").head(3).collect()

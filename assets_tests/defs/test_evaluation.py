@@ -13,7 +13,8 @@ import pytest
 from assets_tests.conftest import rows_of
 from assets_tests.evaluation.conftest import FakeJudge, tiny_model  # noqa: F401
 from carebot_assets.defs.artifact import RECIPES, Recipe
-from carebot_assets.defs.evaluation import assets, checks
+from carebot_assets.defs.checking import build_checks
+from carebot_assets.defs.evaluation import assets, checks  # noqa: F401 - declares the checks
 from carebot_assets.defs.partitions import CHECKPOINTS
 from carebot_assets.defs.resources import TeacherResource, Workshop
 from carebot_assets.evaluation import items as items_module
@@ -63,10 +64,9 @@ def stage(
 def run(*chosen: Any, partition: str | None = None) -> dict[str, bool]:
     """Materialize with the stage's checks; verdicts by check. Fails where a step fails for
     another reason than a check."""
-    names = [asset.key for asset in chosen]
-    guards = [c for c in vars(checks).values() if isinstance(c, dg.AssetChecksDefinition)]
+    guards = build_checks(*(asset.key.to_user_string() for asset in chosen))
     result = dg.materialize(
-        [*chosen, *(c for c in guards if next(iter(c.check_keys)).asset_key in names)],
+        [*chosen, *guards],
         partition_key=partition,
         instance=dg.DagsterInstance.ephemeral(),
         resources={"workshop": Workshop(), "teacher": FakeTeacher()},

@@ -14,16 +14,50 @@ from carebot_assets.runner import plan_waves
 
 HEAVY = ("torch", "transformers", "trl", "sentence_transformers", "lm_eval", "sklearn", "numba")
 
-ASSETS = """
-    sample_world corpus_manifest documents text_measures rule_verdicts minhash_signatures
-    duplicate_clusters duplicate_verdicts benchmark_items benchmark_ngrams contamination_verdicts
-    domain_seed_sample domain_seed_labels domain_classifier domain_verdicts quality_seed_sample
-    quality_seed_scores quality_rater quality_scores filtered_corpus general_corpus quality_funnel
-    held_out_text base_model stable_mix stable_checkpoint boost_mix boost_checkpoint sft_dialogues
-    sft_verdicts instruction_scores confilter_scores sft_set sft_checkpoint preference_prompts
-    chat_responses dpo_pairs dpo_checkpoint benchmark_scores consultation_scores scorecard
-    warehouse
-""".split()
+ASSETS = [
+    "sample_world",
+    "corpus_manifest",
+    "documents",
+    "text_measures",
+    "rule_verdicts",
+    "minhash_signatures",
+    "duplicate_clusters",
+    "duplicate_verdicts",
+    "benchmark_items",
+    "benchmark_ngrams",
+    "contamination_verdicts",
+    "domain_seed_sample",
+    "domain_seed_labels",
+    "domain_classifier",
+    "domain_verdicts",
+    "quality_seed_sample",
+    "quality_seed_scores",
+    "quality_rater",
+    "quality_scores",
+    "filtered_corpus",
+    "general_corpus",
+    "quality_funnel",
+    "held_out_text",
+    "base_model",
+    "stable_mix",
+    "stable_checkpoint",
+    "boost_mix",
+    "boost_checkpoint",
+    "sft_dialogues",
+    "sft_verdicts",
+    "instruction_scores",
+    "confilter_scores",
+    "sft_set",
+    "sft_checkpoint",
+    "preference_prompts",
+    "chat_responses",
+    "dpo_pairs",
+    "dpo_checkpoint",
+    "benchmark_scores",
+    "consultation_scores",
+    "scorecard",
+    "warehouse",
+]
 CHECKPOINTS = (
     "base_model",
     "stable_checkpoint",
@@ -64,9 +98,9 @@ def test_every_asset_says_what_it_is(graph: dg.Definitions) -> None:
 
 def test_the_dependencies_are_the_inputs_a_step_reads(graph: dg.Definitions) -> None:
     for name, spec in _specs(graph).items():
-        assert {dep.asset_key.to_user_string() for dep in spec.deps} == set(
-            RECIPES[name].inputs
-        ), name
+        assert {dep.asset_key.to_user_string() for dep in spec.deps} == set(RECIPES[name].inputs), (
+            name
+        )
 
 
 def _blocking_checks(graph: dg.Definitions) -> dict[str, set[str]]:

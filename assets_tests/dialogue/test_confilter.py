@@ -10,8 +10,8 @@ from assets_tests.conftest import rows_of
 from assets_tests.dialogue.conftest import record
 from carebot_assets import tables
 from carebot_assets.dialogue import confilter
-from carebot_assets.dialogue.confilter import Turn
 from carebot_assets.dialogue.frame import Frame, frame_of
+from carebot_assets.dialogue.sequences import Turn, conditioned_sequences, direct_sequences
 from carebot_assets.expectations import conforms
 
 LONG = "头痛的原因很多，建议测量血压"
@@ -154,19 +154,19 @@ def test_windows_keep_as_much_history_as_fits() -> None:
     frame = Frame([9], {"user": [7], "assistant": [8]}, {"user": [], "assistant": [0]}, 1)
     turns = [Turn(0, ("user", "assistant")[n % 2], [n] * 3, n > 0) for n in range(5)]
     # Sizes: user 4, assistant 5, and one token of start.
-    windows = confilter.conditioned_sequences(turns, frame, limit=14)
+    windows = conditioned_sequences(turns, frame, limit=14)
     assert [[span.turn for span in window.spans] for window in windows] == [[1, 2], [3, 4]]
     assert windows[1].ids == [9, 7, 2, 2, 2, 8, 3, 3, 3, 0, 7, 4, 4, 4]
-    windows = confilter.conditioned_sequences(turns, frame, limit=10)
+    windows = conditioned_sequences(turns, frame, limit=10)
     assert [[span.turn for span in window.spans] for window in windows] == [[1], [2], [3], [4]]
     assert windows[3].ids == [9, 8, 3, 3, 3, 0, 7, 4, 4, 4]
-    [whole] = confilter.conditioned_sequences(turns, frame, limit=100)
+    [whole] = conditioned_sequences(turns, frame, limit=100)
     assert [span.turn for span in whole.spans] == [1, 2, 3, 4]
-    assert confilter.conditioned_sequences(turns, frame, limit=5) == []
+    assert conditioned_sequences(turns, frame, limit=5) == []
 
 
 def test_frame_of_the_model_is_used(tokenizer: Any) -> None:
     frame = frame_of(tokenizer)
     turns = [Turn(0, "user", [1], False), Turn(0, "assistant", [2, 3], True)]
-    [sequence] = confilter.direct_sequences(turns, frame, 96)
+    [sequence] = direct_sequences(turns, frame, 96)
     assert sequence.ids == [*frame.header["assistant"], 2, 3]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from assets_tests.conftest import rows_of
 from assets_tests.dialogue.conftest import turns_of
 from carebot_assets import tables
-from carebot_assets.dialogue import preference
+from carebot_assets.dialogue import objective, preference
 from carebot_assets.dialogue.adapters.base import LETTERS
 from carebot_assets.expectations import accounted, conforms
 
@@ -100,7 +100,7 @@ def test_every_outcome_of_the_judge() -> None:
         compared, [one for one, _ in votes], [two for _, two in votes]
     )
     table = preference.pairs(
-        prompts, subjective, preference.objective_pairs(rows_of("preference_prompts")), "me"
+        prompts, subjective, objective.objective_pairs(rows_of("preference_prompts")), "me"
     ).select(tables.BY_NAME["dpo_pairs"].schema.names())
     assert conforms(tables.BY_NAME["dpo_pairs"], table.lazy()).passed
     assert accounted(table.lazy()).passed
@@ -127,10 +127,10 @@ def test_objective_pairs() -> None:
         choice("f" * 16, "A", ["only", ""])
     ]
     prompts = rows_of("preference_prompts", *rows)
-    pairs = preference.objective_pairs(prompts)
+    pairs = objective.objective_pairs(prompts)
     assert set(pairs["chosen"][:8]) == {"B. two"}
     assert set(pairs["rejected"][:8]) == {"A. one", "D. four"}, "any wrong one, never a blank"
-    assert pairs["rejected"].to_list() == preference.objective_pairs(prompts)["rejected"].to_list()
+    assert pairs["rejected"].to_list() == objective.objective_pairs(prompts)["rejected"].to_list()
     empty = preference.subjective_pairs(
         preference.candidates(prompts.clear(), rows_of("chat_responses"), []), [], []
     )
@@ -148,7 +148,7 @@ def test_objective_pairs() -> None:
 def test_several_right_options_differ_by_one_letter(number: int, right: list[bool]) -> None:
     key = "".join(letter for letter, is_right in zip(LETTERS, right, strict=False) if is_right)
     options = [f"option {n}" for n in range(len(right))]
-    pair = preference.objective_pairs(
+    pair = objective.objective_pairs(
         rows_of("preference_prompts", choice(f"{0:08x}{number:08x}", key, options))
     ).row(0, named=True)
     chosen, rejected = (

@@ -116,4 +116,3 @@ def test_an_id_must_name_one_document(world: Store, prefix: str, message: str) -
 def test_documents_must_exist(store: Store) -> None:
     with pytest.raises(LookupError):
         why(store, ID)
-

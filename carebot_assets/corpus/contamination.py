@@ -134,11 +134,11 @@ class Index:
             .with_columns(min_hits=pl.col("lang").replace_strict(least, default=least["en"]))
             .with_row_index("item")
         )
-        places = table.select(pl.col("ngram").unique().sort()).with_row_index("gram")
+        postings = table.select("ngram", "item_id").join(self.items, on="item_id")
+        by_gram = postings.sort("ngram").group_by("ngram", maintain_order=True).agg("item")
+        self.items_of = by_gram["item"]
         lengths = table["num_units"].unique().sort()
-        self.wanted = kernels.lookup(places["ngram"].to_numpy(), lengths.to_numpy())
-        self.postings = table.join(places, on="ngram").join(self.items, on="item_id")
-        self.postings = self.postings.select("gram", "item")
+        self.wanted = kernels.lookup(by_gram["ngram"].to_numpy(), lengths.to_numpy())
         self.min_item_share = settings.min_item_share
 
     def best_items(self, texts: pl.Series) -> pl.Series:
@@ -146,9 +146,10 @@ class Index:
         from carebot_assets.corpus import kernels
 
         text, gram = kernels.find(texts, self.wanted)
-        found = pl.DataFrame({"text": text, "gram": gram.astype("u4")}).unique()
+        hits = pl.DataFrame({"text": text, "gram": gram}).unique()
         best = (
-            found.join(self.postings, on="gram")
+            hits.select("text", item=self.items_of.gather(hits["gram"]))
+            .explode("item")
             .group_by("text", "item")
             .agg(num_hits=pl.len().cast(pl.Int64))
             .join(self.items, on="item")

@@ -11,6 +11,8 @@ from typing import BinaryIO, TextIO, cast
 UNDECODABLE = "\U0010ffff"
 ERRORS = "carebot.escape"
 PROBE_BYTES = 1 << 18
+MAX_BROKEN_UTF_8 = 0.1
+MAX_BROKEN_GB18030 = 0.02
 COMPRESSIONS = {"gz": "gzip", "zst": "zstd"}
 
 
@@ -61,22 +63,21 @@ def detect(path: Path, file_format: str) -> str:
         return "utf-16"
     if probe.isascii():
         return "utf-8"
-    text = _decode(probe, "utf-8")
-    num_bad = text.count(UNDECODABLE)
-    if num_bad <= 0.1 * (len(text) - sum(map(text.count, map(chr, range(128)))) - num_bad):
+    text, num_beyond = _decoded(probe, "utf-8")
+    own = probe.count("\ufffd".encode())
+    if text.count("\ufffd") - own <= MAX_BROKEN_UTF_8 * num_beyond:
         return "utf-8"
-    text = _decode(probe, "gb18030")
-    high = "".join(text.split(UNDECODABLE)).translate({code: None for code in range(128)})
-    encoded = high.encode("gb18030", "ignore")
-    num_plane = sum(map(encoded.count, map(bytes.fromhex, (f"{b:02x}" for b in range(0xA1, 0xFF)))))
-    if high and text.count(UNDECODABLE) <= 0.02 * len(high) and num_plane >= 1.8 * len(high):
+    text, num_beyond = _decoded(probe, "gb18030")
+    in_plane = len(text.encode("gb18030", "ignore").translate(None, bytes(range(0xA1)))) / 2
+    if text.count("\ufffd") <= MAX_BROKEN_GB18030 * num_beyond and in_plane >= 0.9 * num_beyond:
         return "gb18030"
     return "utf-8" if file_format.startswith("json") else "latin-1"
 
 
-def _decode(probe: bytes, encoding: str) -> str:
-    """Decode a prefix: a character cut off at its end is no error."""
-    return codecs.getincrementaldecoder(encoding)(ERRORS).decode(probe, final=False)
+def _decoded(probe: bytes, encoding: str) -> tuple[str, int]:
+    """Text of a prefix (a character cut off at its end is no error), characters beyond ASCII."""
+    text = codecs.getincrementaldecoder(encoding)("replace").decode(probe, final=False)
+    return text, len(text) - len(text.encode("ascii", "ignore"))
 
 
 def canonical(encoding: str) -> str:

@@ -6,13 +6,15 @@ last `[]` says where the records are, the rest where the field is inside a recor
 
 import json
 
-import duckdb
 import polars as pl
+
+from carebot_assets.corpus.sql import query
 
 
 def is_valid(text: str) -> bool:
     """Whether a text is one JSON value."""
-    return bool(duckdb.execute("SELECT json_valid(?)", [text]).fetchall()[0][0])
+    frame = pl.DataFrame({"text": [text]})
+    return bool(query("SELECT json_valid(text) FROM frame", frame=frame).item())
 
 
 def extract(
@@ -40,40 +42,32 @@ def extract(
     if root_list and steps[:1] != [""]:
         steps.insert(0, "")
     fields = [path.rpartition("[]")[2] for path in text]
-    with duckdb.connect() as connection:
-        connection.execute("SET threads = 1")
-        records = _parsed(connection, frame)
-        for step in steps:
-            records = _exploded(connection, records, step)
-        return _fields(connection, records, fields, where)
+    records = _parsed(frame)
+    for step in steps:
+        records = _exploded(records, step)
+    return _fields(records, fields, where)
 
 
-def _parsed(connection: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> pl.DataFrame:
+def _parsed(frame: pl.DataFrame) -> pl.DataFrame:
     """Columns position, line, error and json, which is null where there is an error."""
-    connection.register("frame", frame.select(pl.col("position").cast(pl.String), "line"))
+    lines = frame.select(pl.col("position").cast(pl.String), "line")
     valid = pl.col("valid")
-    return (
-        connection.sql("SELECT *, json_valid(line) AS valid FROM frame")
-        .pl()
-        .select(
-            "position",
-            "line",
-            error=pl.when(~valid).then(pl.lit("malformed JSON")),
-            json=pl.when(valid).then("line"),
-        )
+    return query("SELECT *, json_valid(line) AS valid FROM lines", lines=lines).select(
+        "position",
+        "line",
+        error=pl.when(~valid).then(pl.lit("malformed JSON")),
+        json=pl.when(valid).then("line"),
     )
 
 
-def _exploded(
-    connection: duckdb.DuckDBPyConnection, records: pl.DataFrame, step: str
-) -> pl.DataFrame:
+def _exploded(records: pl.DataFrame, step: str) -> pl.DataFrame:
     """The records in the list at `step` of each record; an error where there is no such list."""
-    connection.register("records", records)
     kind, items = _literals([_path(step), _path(step) + "[*]"])
-    found = connection.sql(
+    found = query(
         f"SELECT *, json_type(json, {kind}) AS kind, json_extract(json, {items}) AS item "
-        "FROM records"
-    ).pl()
+        "FROM records",
+        records=records,
+    )
     missing = pl.format("no list at {}", pl.lit(step or "the top"))
     is_list = pl.col("kind").eq("ARRAY").fill_null(False)
     nothing = pl.lit([None], dtype=pl.List(pl.String))
@@ -96,18 +90,13 @@ def _exploded(
     )
 
 
-def _fields(
-    connection: duckdb.DuckDBPyConnection,
-    records: pl.DataFrame,
-    text: list[str],
-    where: tuple[str, ...],
-) -> pl.DataFrame:
-    connection.register("records", records)
+def _fields(records: pl.DataFrame, text: list[str], where: tuple[str, ...]) -> pl.DataFrame:
     paths = ", ".join(_literals([_path(name) for name in (*text, *where)]))
-    found = connection.sql(
+    found = query(
         f"SELECT *, json_extract_string(json, [{paths}]) AS value, "
-        f"json_type(json, [{paths}]) AS kind FROM records"
-    ).pl()
+        f"json_type(json, [{paths}]) AS kind FROM records",
+        records=records,
+    )
     errors = [pl.col("error")]
     for i, name in enumerate(text):
         kind = pl.col("kind").list.get(i, null_on_oob=True)

@@ -27,6 +27,9 @@ _FNV_PRIME = np.uint64(0x100000001B3)
 _BASE = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
+# Bits by which the table of starts in a `Lookup` is coarser than its bitmap.
+_COARSER = np.uint64(4)
+
 UInt64s = NDArray[np.uint64]
 Int64s = NDArray[np.int64]
 
@@ -49,11 +52,13 @@ class Grams(NamedTuple):
 
 
 class Lookup(NamedTuple):
-    """N-grams to search for: sorted hashes, their lengths, and a bitmap of their leading bits."""
+    """N-grams to search for: sorted hashes, their lengths, a bitmap of their leading bits, and
+    where in `hashes` each value of somewhat fewer leading bits starts."""
 
     hashes: UInt64s
     lengths: Int64s
     bitmap: NDArray[np.uint8]
+    starts: Int64s
     shift: np.uint64
 
 
@@ -84,10 +89,12 @@ def lookup(wanted: UInt64s, lengths: Int64s) -> Lookup:
     shift = np.uint64(64 - bits)
     bitmap = np.zeros(1 << bits, np.bool_)
     bitmap[wanted >> shift] = True
+    counts = np.bincount(wanted >> (shift + _COARSER), minlength=1 << (bits - int(_COARSER)))
     return Lookup(
         np.ascontiguousarray(wanted),
         np.ascontiguousarray(lengths, np.int64),
         np.packbits(bitmap, bitorder="little"),
+        np.concatenate(([0], np.cumsum(counts))),
         shift,
     )
 
@@ -304,7 +311,7 @@ def _ngrams(data, offsets, table, n):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _find(data, offsets, table, wanted, lengths, bitmap, shift):  # type: ignore[no-untyped-def]
+def _find(data, offsets, table, wanted, lengths, bitmap, starts, shift):  # type: ignore[no-untyped-def]
     units, windows, _ = _room(offsets)
     unused = np.empty(2, np.uint64)
     texts, indices = np.empty(1024, np.int64), np.empty(1024, np.int64)
@@ -317,8 +324,11 @@ def _find(data, offsets, table, wanted, lengths, bitmap, shift):  # type: ignore
                 slot = value >> shift
                 if not bitmap[slot >> np.uint64(3)] >> (slot & np.uint64(7)) & np.uint64(1):
                     continue
-                index = np.searchsorted(wanted, value)
-                if index == len(wanted) or wanted[index] != value:
+                index = starts[slot >> _COARSER]
+                end = starts[(slot >> _COARSER) + np.uint64(1)]
+                while index < end and wanted[index] < value:
+                    index += 1
+                if index == end or wanted[index] != value:
                     continue
                 if used == len(texts):
                     texts = np.concatenate((texts, np.empty_like(texts)))

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 
-import duckdb
 import polars as pl
 from polars.io.plugins import register_io_source
 
 from carebot_assets import tables
-from carebot_assets.corpus import encodings, private, records
+from carebot_assets.corpus import encodings, private, recipes, records
 from carebot_assets.corpus.language import language
 from carebot_assets.corpus.normalize import normalize
+from carebot_assets.corpus.sql import query
 from carebot_assets.settings import CorpusSettings
 
 QUARANTINE_SAMPLE_CHARS = 200
@@ -59,7 +59,7 @@ class ShardReader:
         self.num_records = 0
         self._quarantine.clear()
         for row in self.plan.sort("name").iter_rows(named=True):
-            recipe = records.Recipe.of(row, self.settings.max_record_chars)
+            recipe = recipes.Recipe.of(row, self.settings.max_record_chars)
             for batch in records.read(recipe):
                 self.num_records += batch.height
                 good, bad = sort_out(batch, row, self.settings.max_record_chars)
@@ -91,7 +91,7 @@ def sort_out(
         origin=origin,
         error=pl.coalesce(
             "error",
-            pl.when(records.undecodable("text")).then(pl.lit(records.BAD_BYTES)),
+            pl.when(recipes.undecodable("text")).then(pl.lit(recipes.BAD_BYTES)),
             pl.when(text.str.len_chars() > max_chars).then(
                 pl.lit(f"record above {max_chars} characters")
             ),
@@ -133,6 +133,4 @@ def _quarantined(bad: pl.DataFrame, shard: str) -> pl.DataFrame:
 def doc_ids(origins: pl.Series) -> pl.Series:
     """128-bit hash of every origin, in hex."""
     frame = pl.DataFrame({"origin": origins})
-    with duckdb.connect() as connection:
-        connection.register("frame", frame)
-        return connection.sql("SELECT md5(origin) AS doc_id FROM frame").pl()["doc_id"]
+    return query("SELECT md5(origin) AS doc_id FROM frame", frame=frame)["doc_id"]

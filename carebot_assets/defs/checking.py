@@ -1,9 +1,11 @@
 """How a check is written here: an expectation, the asset it guards, and its severity.
 
-`table_checks` gives every table its standing checks; `check` turns a function from a `Shelf` to a
-`Finding` into an asset check.
+`table_checks` gives every table its standing checks; `check` declares a function from a `Shelf` to
+a `Finding` as a check. All checks of an asset run in one step: a step of its own for each would
+cost more than most checks.
 """
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,8 +20,7 @@ from carebot_assets.expectations import Finding, accounted, conforms, same_rows,
 from carebot_assets.settings import Settings
 from carebot_assets.store import Manifest, Store
 
-# Names of the blocking checks of every asset, as they are defined.
-BLOCKING: dict[str, list[str]] = {}
+CHECKS: dict[str, dict[str, "Check"]] = {}
 
 
 @dataclass
@@ -52,22 +53,47 @@ class Shelf:
 Expectation = Callable[[Shelf], Finding]
 
 
+@dataclass(frozen=True)
+class Check:
+    """An expectation on an asset; a blocking one stops what reads the asset."""
+
+    expectation: Expectation
+    blocking: bool
+    severity: str
+
+
 def check(
     asset: str, *, blocking: bool = False, severity: str = "ERROR"
-) -> Callable[[Expectation], dg.AssetChecksDefinition]:
-    """Make an asset check of a function; its docstring is the sentence shown in the UI."""
+) -> Callable[[Expectation], Expectation]:
+    """Declare a function as a check of an asset; its docstring is the sentence in the UI."""
 
-    def decorate(expectation: Expectation) -> dg.AssetChecksDefinition:
-        return define_checks(asset, {expectation.__name__: expectation}, blocking, severity)
+    def decorate(expectation: Expectation) -> Expectation:
+        declare(asset, {expectation.__name__: expectation}, blocking=blocking, severity=severity)
+        return expectation
 
     return decorate
 
 
-def table_checks(name: str) -> dg.AssetChecksDefinition:
-    """The standing, blocking checks of a table: schema, unique key, and where they apply row
-    parity with its parent and the conservation of counts."""
-    table = tables.BY_NAME[name]
+def declare(
+    asset: str,
+    expectations: Mapping[str, Expectation],
+    *,
+    blocking: bool,
+    severity: str = "ERROR",
+) -> None:
+    """Declare several checks of an asset by name."""
+    for name, expectation in expectations.items():
+        CHECKS.setdefault(asset, {})[name] = Check(expectation, blocking, severity)
 
+
+def table_checks(*names: str) -> None:
+    """Declare the standing, blocking checks of tables: schema, unique key, and where they apply
+    row parity with the parent table and the conservation of counts."""
+    for name in names:
+        declare(name, _standing(tables.BY_NAME[name]), blocking=True)
+
+
+def _standing(table: tables.Table) -> dict[str, Expectation]:
     def schema(shelf: Shelf) -> Finding:
         """The table has the declared columns and types."""
         return conforms(table, shelf.scan())
@@ -89,40 +115,40 @@ def table_checks(name: str) -> dg.AssetChecksDefinition:
         expectations["row_parity"] = row_parity
     if table.is_verdict:
         expectations["conservation"] = conservation
-    return define_checks(name, expectations, blocking=True, severity="ERROR")
+    return expectations
 
 
-def define_checks(
-    asset: str, expectations: Mapping[str, Expectation], blocking: bool, severity: str
-) -> dg.AssetChecksDefinition:
-    """One check definition with an expectation per check name; one step answers them all."""
-    if blocking:
-        BLOCKING.setdefault(asset, []).extend(expectations)
+def build_checks(*assets: str) -> list[dg.AssetChecksDefinition]:
+    """The declared checks of the named assets (all assets where none is named) for Dagster."""
+    return [_build(asset) for asset in assets or sorted(CHECKS) if asset in CHECKS]
+
+
+def _build(asset: str) -> dg.AssetChecksDefinition:
     partitions = RECIPES[asset].partitions
+    checks = CHECKS[asset]
     specs = [
         dg.AssetCheckSpec(
-            check_name,
+            name,
             asset=asset,
-            blocking=blocking,
-            description=(expectation.__doc__ or "").strip(),
+            blocking=check.blocking,
+            description=inspect.getdoc(check.expectation),
             partitions_def=_PARTITIONS[partitions] if partitions else None,
         )
-        for check_name, expectation in expectations.items()
+        for name, check in checks.items()
     ]
 
-    @dg.multi_asset_check(
-        name=f"{asset}_{next(iter(expectations))}_check", specs=specs, can_subset=True
-    )
+    @dg.multi_asset_check(name=f"{asset}_checks", specs=specs, can_subset=True)
     def run(context: dg.AssetCheckExecutionContext, workshop: Workshop) -> Any:
         partition = context.partition_key if context.has_partition_key else None
         shelf = Shelf(asset, partition, workshop.store(), workshop.settings())
         for key in sorted(context.selected_asset_check_keys, key=lambda k: k.name):
-            finding = expectations[key.name](shelf)
+            check = checks[key.name]
+            finding = check.expectation(shelf)
             yield dg.AssetCheckResult(
                 asset_key=key.asset_key,
                 check_name=key.name,
                 passed=finding.passed,
-                severity=dg.AssetCheckSeverity(severity),
+                severity=dg.AssetCheckSeverity(check.severity),
                 description=finding.description,
                 metadata={k: as_metadata(v) for k, v in finding.metadata.items()},
             )

@@ -1,11 +1,11 @@
-"""The guard of expensive steps: a blocking check holds only inside its own run, this holds after."""
+"""The guard of expensive steps: a blocking check holds only in its own run, this holds after it."""
 
 from collections.abc import Sequence
 
 import dagster as dg
 
 from carebot_assets.defs.artifact import RECIPES, Step, expected_partitions
-from carebot_assets.defs.checking import BLOCKING
+from carebot_assets.defs.checking import CHECKS
 
 FAILED = "FAILED"
 
@@ -20,7 +20,8 @@ def failed_blocking_checks(
         asset: name of the asset.
         partitions: keys to look at; none for an asset without partitions.
     """
-    keys = [dg.AssetCheckKey(dg.AssetKey(asset), name) for name in BLOCKING.get(asset, ())]
+    blocking = [name for name, check in CHECKS.get(asset, {}).items() if check.blocking]
+    keys = [dg.AssetCheckKey(dg.AssetKey(asset), name) for name in blocking]
     wanted = set(partitions) or {None}
     # The one query that gives the latest verdict of every partition at once.
     found = instance.event_log_storage.get_asset_check_partition_info(keys)

@@ -14,43 +14,22 @@ they are combined: here both speakers' and the mean over turns.
 Source: CareBot 1.4, equation 3.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from carebot_assets.dialogue.frame import Frame, frame_of, load_tokenizer, tokenise
+from carebot_assets.dialogue.frame import frame_of, load_tokenizer, tokenise
+from carebot_assets.dialogue.sequences import (
+    Sequence,
+    Turn,
+    batches,
+    conditioned_sequences,
+    direct_sequences,
+)
 
 TOKEN_BUDGET = 2048
-
-
-@dataclass(frozen=True)
-class Span:
-    """Tokens `first` .. `last` (exclusive) of a sequence that are one turn's content."""
-
-    turn: int
-    first: int
-    last: int
-
-
-@dataclass(frozen=True)
-class Sequence:
-    """Token ids of one forward and the turns whose losses it gives."""
-
-    ids: list[int]
-    spans: list[Span]
-
-
-@dataclass(frozen=True)
-class Turn:
-    """A turn as it was tokenised: header, content and footer ids stay apart."""
-
-    record: int
-    role: str
-    content: list[int]
-    counts: bool
 
 
 def score(
@@ -87,34 +66,6 @@ def score(
     return _table(records, turns, conditioned, direct, model_hash)
 
 
-def conditioned_sequences(turns: list[Turn], frame: Frame, limit: int) -> list[Sequence]:
-    """One sequence a dialogue, with a span for each turn that counts.
-
-    A dialogue longer than `limit` becomes several: each begins at a turn's border, as early as its
-    last turn allows, so that every turn keeps as much history as fits.
-    """
-    sequences = []
-    begin = 0
-    while begin < len(turns):
-        end = begin
-        while end < len(turns) and turns[end].record == turns[begin].record:
-            end += 1
-        sequences += _windows(turns, begin, end, frame, limit)
-        begin = end
-    return sequences
-
-
-def direct_sequences(turns: list[Turn], frame: Frame, limit: int) -> list[Sequence]:
-    """One sequence a turn that counts: the turn alone, after its role header."""
-    sequences = []
-    for number, turn in enumerate(turns):
-        head = [*frame.start, *frame.header[turn.role]]
-        if turn.counts and len(head) + len(turn.content) <= limit:
-            span = Span(number, len(head), len(head) + len(turn.content))
-            sequences.append(Sequence([*head, *turn.content], [span]))
-    return sequences
-
-
 def turn_losses(model: Any, sequences: list[Sequence], token_budget: int) -> dict[int, float]:
     """Mean loss of every span, by turn number.
 
@@ -126,7 +77,7 @@ def turn_losses(model: Any, sequences: list[Sequence], token_budget: int) -> dic
 
     losses: dict[int, float] = {}
     with torch.inference_mode():
-        for batch in _batches(sequences, token_budget):
+        for batch in batches(sequences, token_budget):
             longest = len(batch[0].ids)
             ids = torch.zeros(len(batch), longest, dtype=torch.long)
             for row, sequence in enumerate(batch):
@@ -163,59 +114,6 @@ def _tokenise_turns(records: pl.DataFrame, tokenizer: Any, min_turn_tokens: int)
             flat["record"], flat["role"], flat["position"], contents, strict=True
         )
     ]
-
-
-def _windows(turns: list[Turn], begin: int, end: int, frame: Frame, limit: int) -> list[Sequence]:
-    sizes = [
-        len(frame.header[t.role]) + len(t.content) + len(frame.footer[t.role])
-        for t in turns[begin:end]
-    ]
-    windows, done = [], begin
-    while done < end:
-        # As far as fits from the start of the window, which reaches back as far as fits too.
-        low = done
-        total = len(frame.start) + sizes[low - begin]
-        while low > begin and total + sizes[low - 1 - begin] <= limit:
-            low -= 1
-            total += sizes[low - begin]
-        high = done + 1
-        while high < end and total + sizes[high - begin] <= limit:
-            total += sizes[high - begin]
-            high += 1
-        # A turn that is too long by itself, or that cannot keep any history, has no score.
-        if total <= limit:
-            window = _sequence(turns, low, high, done, frame)
-            if window.spans:
-                windows.append(window)
-        done = high
-    return windows
-
-
-def _sequence(turns: list[Turn], low: int, high: int, done: int, frame: Frame) -> Sequence:
-    """Turns `low` .. `high` in one sequence, with spans from turn `done` on; what follows the last
-    span is of no use and left out."""
-    ids, spans = list(frame.start), []
-    needed = 0
-    for number in range(low, high):
-        turn = turns[number]
-        ids += frame.header[turn.role]
-        if turn.counts and number >= done and number > low:
-            spans.append(Span(number, len(ids), len(ids) + len(turn.content)))
-            needed = len(ids) + len(turn.content)
-        ids += turn.content + frame.footer[turn.role]
-    return Sequence(ids[:needed], spans)
-
-
-def _batches(sequences: list[Sequence], token_budget: int) -> list[list[Sequence]]:
-    """Sequences from long to short, as many in a batch as the budget of padded tokens allows."""
-    batches: list[list[Sequence]] = []
-    for sequence in sorted(sequences, key=lambda s: (-len(s.ids), s.spans[0].turn)):
-        batch = batches[-1] if batches else []
-        if batch and len(batch[0].ids) * (len(batch) + 1) <= token_budget:
-            batch.append(sequence)
-        else:
-            batches.append([sequence])
-    return batches
 
 
 def _table(

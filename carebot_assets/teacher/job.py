@@ -114,9 +114,10 @@ class Job:
         if self._over_budget(cost):
             self.fatal = self.fatal or BudgetExceeded(
                 f"teacher.budget_usd = {self.endpoint.settings.budget_usd:g}: "
-                f"{self.spent:.4f} US dollars are spent, {self.reserved:.4f} reserved for calls under way and the next call may cost "
-                f"{cost:.4f}. {len(self.answers)} of {len(self.items)} items of role "
-                f"{self.role!r} have answers, kept in the ledger; raise the budget to go on"
+                f"{self.spent:.4f} US dollars are spent, {self.reserved:.4f} reserved for calls "
+                f"under way and the next call may cost {cost:.4f}. {len(self.answers)} of "
+                f"{len(self.items)} items of role {self.role!r} have answers, kept in "
+                "the ledger; raise the budget to go on"
             )
             return False
         self.reserved += cost

@@ -19,13 +19,11 @@ class Reporter:
     pipes: Any = None
 
     def say(self, text: str) -> None:
-        """One line for a person."""
-        if not self.speaks:
-            return
+        """One line for a person; under Dagster it is in the run's events and the log file."""
+        if self.speaks:
+            print(text, file=sys.stderr, flush=True)
         if self.pipes is not None:
             self.pipes.log.info(text)
-        else:
-            print(text, file=sys.stderr, flush=True)
 
     def send(self, values: dict[str, Any]) -> None:
         """Numbers for the asset that started the training."""

@@ -11,8 +11,9 @@ from assets_tests.corpus.test_contamination import EN, FILLER_EN, FILLER_ZH, ITE
 from carebot_assets.corpus.chain import JUDGES
 from carebot_assets.corpus.filtering import NOT_MEDICAL
 from carebot_assets.defs.artifact import RECIPES, Recipe
+from carebot_assets.defs.checking import build_checks
 from carebot_assets.defs.corpus import selection_assets as assets
-from carebot_assets.defs.corpus import selection_checks as checks
+from carebot_assets.defs.corpus import selection_checks  # noqa: F401 - declares the checks
 from carebot_assets.defs.resources import Workshop
 from carebot_assets.settings import current_settings
 from carebot_assets.store import Store
@@ -92,13 +93,7 @@ def _run(
     *selected: dg.AssetsDefinition, partition: str | None = None, checked: bool = True
 ) -> dict[str, dg.AssetCheckEvaluation]:
     """Materialize, with the checks of the selected assets; the checks that did not pass."""
-    keys = {asset.key for asset in selected}
-    guards = [
-        value
-        for value in vars(checks).values()
-        if isinstance(value, dg.AssetChecksDefinition)
-        and {key.asset_key for key in value.check_keys} <= keys
-    ]
+    guards = build_checks(*(asset.key.to_user_string() for asset in selected))
     with dg.DagsterInstance.ephemeral() as instance:
         instance.add_dynamic_partitions("corpus_shard", list(SHARDS))
         result = dg.materialize(

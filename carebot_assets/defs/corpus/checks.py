@@ -9,10 +9,12 @@ from carebot_assets.corpus import rules, screening
 from carebot_assets.defs.checking import Shelf, check, table_checks
 from carebot_assets.expectations import Finding, conforms, unique
 
-manifest_table = table_checks("corpus_manifest")
-documents_table = table_checks("documents")
-measures_table = table_checks("text_measures")
-verdicts_table = table_checks("rule_verdicts")
+table_checks(
+    "corpus_manifest",
+    "documents",
+    "text_measures",
+    "rule_verdicts",
+)
 
 MIN_KNOWN_LANGUAGE = 0.95
 

@@ -9,15 +9,17 @@ from carebot_assets.expectations import Finding
 
 CORPORA = ("filtered_corpus", "general_corpus")
 
-signature_table = table_checks("minhash_signatures")
-cluster_table = table_checks("duplicate_clusters")
-duplicate_table = table_checks("duplicate_verdicts")
-ngram_table = table_checks("benchmark_ngrams")
-contamination_table = table_checks("contamination_verdicts")
-filtered_table = table_checks("filtered_corpus")
-general_table = table_checks("general_corpus")
-funnel_table = table_checks("quality_funnel")
-held_out_table = table_checks("held_out_text")
+table_checks(
+    "minhash_signatures",
+    "duplicate_clusters",
+    "duplicate_verdicts",
+    "benchmark_ngrams",
+    "contamination_verdicts",
+    "filtered_corpus",
+    "general_corpus",
+    "quality_funnel",
+    "held_out_text",
+)
 
 
 @check("duplicate_clusters", blocking=True)

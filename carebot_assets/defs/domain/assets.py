@@ -111,7 +111,9 @@ def domain_verdicts(step: Step) -> dict[str, Any]:
     from carebot_assets.raters import classifier
 
     documents = chain.with_alive(step.scan("documents"), step.scan("contamination_verdicts"))
-    texts = filtering.publishable(documents.filter("alive").drop("alive"), step.scan("rule_verdicts"))
+    texts = filtering.publishable(
+        documents.filter("alive").drop("alive"), step.scan("rule_verdicts")
+    )
     domain, folder = step.settings.domain, step.path("domain_classifier")
     predicted = classifier.predict(folder, texts, domain.medical_labels)
     model = step.content_hash("domain_classifier")

@@ -5,9 +5,11 @@ from carebot_assets.expectations import Finding
 from carebot_assets.raters import guards
 from carebot_assets.teacher import consensus
 
-sample_table = table_checks("domain_seed_sample")
-labels_table = table_checks("domain_seed_labels")
-verdicts_table = table_checks("domain_verdicts")
+table_checks(
+    "domain_seed_sample",
+    "domain_seed_labels",
+    "domain_verdicts",
+)
 
 
 @check("domain_seed_labels", blocking=True)

@@ -8,9 +8,11 @@ from carebot_assets.defs.checking import Shelf, check, table_checks
 from carebot_assets.evaluation import checks, scorecard
 from carebot_assets.expectations import Finding
 
-benchmark_items_table = table_checks("benchmark_items")
-benchmark_scores_table = table_checks("benchmark_scores")
-consultation_scores_table = table_checks("consultation_scores")
+table_checks(
+    "benchmark_items",
+    "benchmark_scores",
+    "consultation_scores",
+)
 
 
 def _items(shelf: Shelf) -> pl.LazyFrame:

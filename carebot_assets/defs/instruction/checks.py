@@ -9,12 +9,14 @@ from carebot_assets.defs.pretraining.checks import checkpoint_checks
 from carebot_assets.dialogue import findings, selection
 from carebot_assets.expectations import Finding, conforms, inside
 
-sft_dialogues_table = table_checks("sft_dialogues")
-sft_verdicts_table = table_checks("sft_verdicts")
-instruction_scores_table = table_checks("instruction_scores")
-confilter_scores_table = table_checks("confilter_scores")
-sft_set_table = table_checks("sft_set")
-sft_sound, sft_forgetting = checkpoint_checks("sft_checkpoint")
+table_checks(
+    "sft_dialogues",
+    "sft_verdicts",
+    "instruction_scores",
+    "confilter_scores",
+    "sft_set",
+)
+checkpoint_checks("sft_checkpoint")
 
 
 def _fit(shelf: Shelf, *kinds: str) -> pl.LazyFrame:

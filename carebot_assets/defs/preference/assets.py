@@ -8,7 +8,7 @@ from carebot_assets.defs.artifact import Step, artifact
 from carebot_assets.defs.guard import refuse_if_failed
 from carebot_assets.defs.launcher import Launcher
 from carebot_assets.defs.resources import TeacherResource
-from carebot_assets.dialogue import preference
+from carebot_assets.dialogue import objective, preference
 from carebot_assets.settings import TrainSettings
 from carebot_assets.teacher.roles import prompt_versions
 from carebot_assets.training import curves
@@ -80,8 +80,8 @@ def dpo_pairs(step: Step, teacher: TeacherResource) -> dict[str, Any]:
             for order in (False, True)
         )
         subjective = preference.subjective_pairs(candidates, straight, swapped)
-        objective = preference.objective_pairs(prompts.filter(is_choice))
-        step.write(preference.pairs(prompts, subjective, objective, model.description))
+        by_key = objective.objective_pairs(prompts.filter(is_choice))
+        step.write(preference.pairs(prompts, subjective, by_key, model.description))
     return preference.summarize(step.written())
 
 

@@ -6,10 +6,12 @@ from carebot_assets.defs.pretraining.checks import checkpoint_checks
 from carebot_assets.dialogue import findings, preference
 from carebot_assets.expectations import Finding, inside
 
-preference_prompts_table = table_checks("preference_prompts")
-chat_responses_table = table_checks("chat_responses")
-dpo_pairs_table = table_checks("dpo_pairs")
-dpo_sound, dpo_forgetting = checkpoint_checks("dpo_checkpoint")
+table_checks(
+    "preference_prompts",
+    "chat_responses",
+    "dpo_pairs",
+)
+checkpoint_checks("dpo_checkpoint")
 
 
 @check("preference_prompts", blocking=True)

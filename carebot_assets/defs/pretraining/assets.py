@@ -173,6 +173,7 @@ def _train(
         "model": model,
         "train": train.model_dump(),
         "held_out": step.path("held_out_text") / "data.parquet",
+        "held_out_tokens": step.settings.pretraining.sequence_length,
     }
     report = launcher.train(step, "pretrain", shared | config)
     return curves.summary(report, step.draft.dir / "training_log.parquet")

@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-import dagster as dg
 import numpy as np
 
 from carebot_assets.corpus import mix_audit
-from carebot_assets.defs.checking import Shelf, check, define_checks, table_checks
+from carebot_assets.defs.checking import Shelf, check, declare, table_checks
 from carebot_assets.defs.pretraining import assets  # noqa: F401 - checks need their recipes
 from carebot_assets.expectations import Finding, inside
 from carebot_assets.training import checkpoint
@@ -15,8 +14,8 @@ from carebot_assets.training import checkpoint
 MAX_ZH_TOKENS_PER_CHARACTER = 1.2
 
 
-def mix_checks(name: str) -> dg.AssetChecksDefinition:
-    """The blocking checks of a mix."""
+def mix_checks(name: str) -> None:
+    """Declare the blocking checks of a mix."""
 
     def token_ratios(shelf: Shelf) -> Finding:
         """Primary to secondary and Chinese to English stand as asked, in tokens."""
@@ -32,13 +31,11 @@ def mix_checks(name: str) -> dg.AssetChecksDefinition:
         return mix_audit.tiled(shelf.scan(), tokens.shape)
 
     found = (token_ratios, no_held_out_text, tiled)
-    return define_checks(name, {f.__name__: f for f in found}, blocking=True, severity="ERROR")
+    declare(name, {f.__name__: f for f in found}, blocking=True)
 
 
-def checkpoint_checks(
-    name: str,
-) -> tuple[dg.AssetChecksDefinition, dg.AssetChecksDefinition]:
-    """The checks of a checkpoint asset: sound and trained (blocking), and not forgetful (WARN)."""
+def checkpoint_checks(name: str) -> None:
+    """Declare the checks of a checkpoint: sound, trained (blocking) and not forgetful (WARN)."""
 
     def loads_and_is_finite(shelf: Shelf) -> Finding:
         """The weights can be read, hold no infinite or undefined number and fit the tokenizer."""
@@ -58,22 +55,19 @@ def checkpoint_checks(
         return checkpoint.general_loss_rise(_folder(shelf), maximum)
 
     sound = {f.__name__: f for f in (loads_and_is_finite, manifest_complete, loss_fell)}
-    forgetting = {"general_loss_rise": general_loss_rise}
-    return (
-        define_checks(name, sound, blocking=True, severity="ERROR"),
-        define_checks(name, forgetting, blocking=False, severity="WARN"),
-    )
+    declare(name, sound, blocking=True)
+    declare(name, {"general_loss_rise": general_loss_rise}, blocking=False, severity="WARN")
 
 
 def _folder(shelf: Shelf) -> Path:
     return shelf.store.path(shelf.name)
 
 
-stable_mix_table, boost_mix_table = table_checks("stable_mix"), table_checks("boost_mix")
-stable_mix_content, boost_mix_content = mix_checks("stable_mix"), mix_checks("boost_mix")
-base_sound, base_forgetting = checkpoint_checks("base_model")
-stable_sound, stable_forgetting = checkpoint_checks("stable_checkpoint")
-boost_sound, boost_forgetting = checkpoint_checks("boost_checkpoint")
+for _mix in ("stable_mix", "boost_mix"):
+    table_checks(_mix)
+    mix_checks(_mix)
+for _checkpoint in ("base_model", "stable_checkpoint", "boost_checkpoint"):
+    checkpoint_checks(_checkpoint)
 
 
 @check("base_model", severity="WARN")

@@ -105,7 +105,9 @@ def quality_scores(step: Step) -> dict[str, Any]:
     from carebot_assets.raters import regressor
 
     documents = chain.with_alive(step.scan("documents"), step.scan("domain_verdicts"))
-    texts = filtering.publishable(documents.filter("alive").drop("alive"), step.scan("rule_verdicts"))
+    texts = filtering.publishable(
+        documents.filter("alive").drop("alive"), step.scan("rule_verdicts")
+    )
     predicted = regressor.predict(step.path("quality_rater"), texts)
     model = step.content_hash("quality_rater")
     step.write(verdicts.quality(documents, predicted, step.settings.quality, model))

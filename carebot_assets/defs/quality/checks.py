@@ -5,9 +5,11 @@ from carebot_assets.expectations import Finding
 from carebot_assets.raters import guards
 from carebot_assets.teacher import consensus
 
-sample_table = table_checks("quality_seed_sample")
-seeds_table = table_checks("quality_seed_scores")
-scores_table = table_checks("quality_scores")
+table_checks(
+    "quality_seed_sample",
+    "quality_seed_scores",
+    "quality_scores",
+)
 
 
 @check("quality_seed_scores", blocking=True)

@@ -9,23 +9,18 @@ from carebot_assets.teacher.offline.evidence import (
     is_chinese,
     score_labels,
     terms,
+    weights,
 )
 from carebot_assets.teacher.offline.quality import count_marks, rate, sentences, size
 
 HEALTH = "Health & Medicine"
+MAX_COMPLAINTS = 3
 _MEDICAL = [HEALTH, BIOPHARMACEUTICALS]
 _SPEAKER = re.compile(
     r"^\s*(?:patient|user|doctor|assistant|患者|病人|用户|医生|助手|human|问|答)\s*[:：]\s*",
     re.IGNORECASE,
 )
 _ADVICE = ("advise", "examine", "explain", "warn")
-_COMPLAINT = {
-    "en": re.compile(
-        r"(?:i have|i've had|i feel|suffer(?:ing)? from|with|about|is|has) ((?:[a-z'-]+ ?){1,6})",
-        re.I,
-    ),
-    "zh": re.compile(r"(?:出现|有|是|感觉|觉得|患有|得了|关于)([\u4e00-\u9fff]{2,12})"),
-}
 _PHRASES = {
     "en": (
         (
@@ -77,10 +72,10 @@ def reply(dialogue: str, draw: Callable[[str], float]) -> str:
     last = turns[-1] if turns else dialogue
     lang = "zh" if is_chinese(last) else "en"
     opening, mention, explain, advise, examine, warn, ask = _PHRASES[lang]
-    found = _COMPLAINT[lang].search(last) or _COMPLAINT[lang].search(dialogue)
+    topics = _complaints(last) or _complaints(dialogue)
     parts = [_pick(opening, draw("opening"))]
-    if found and found[1].strip():
-        parts.append(str(mention).format(topic=found[1].strip()))
+    if topics:
+        parts.append(str(mention).format(topic=("、" if lang == "zh" else ", ").join(topics)))
     parts += [
         _pick(explain, draw("explain")),
         _pick(advise, draw("advise")),
@@ -91,6 +86,21 @@ def reply(dialogue: str, draw: Callable[[str], float]) -> str:
     if len(turns) < 3:
         parts.append(str(ask))
     return (" " if lang == "en" else "").join(parts)
+
+
+def _complaints(text: str) -> list[str]:
+    """Up to three medical words of a text, longer ones first, none inside another."""
+    known = weights()
+    found = [
+        term
+        for term in dict.fromkeys(terms(text))
+        if any(label == HEALTH for label, _ in known.get(term, ()))
+    ]
+    chosen: list[str] = []
+    for term in sorted(found, key=len, reverse=True):
+        if len(chosen) < MAX_COMPLAINTS and not any(term in longer for longer in chosen):
+            chosen.append(term)
+    return chosen
 
 
 def _pick(phrases: str | tuple[str, ...], number: float) -> str:

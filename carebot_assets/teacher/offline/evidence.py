@@ -65,7 +65,7 @@ def stem(word: str) -> str:
 
 
 @cache
-def _weights() -> dict[str, list[tuple[str, float]]]:
+def weights() -> dict[str, list[tuple[str, float]]]:
     """Labels a term speaks for; a term shared by labels counts less, a longer one more."""
     table: dict[str, list[str]] = {}
     names: set[str] = set()
@@ -91,18 +91,18 @@ def _normal(term: str) -> str:
 
 def score_labels(text: str) -> dict[str, float]:
     """Evidence for every label that has any, strongest first."""
-    weights = _weights()
+    known = weights()
     scores: dict[str, float] = defaultdict(float)
     head = text[: HEAD_CHARS["zh" if is_chinese(text) else "en"]]
     for part, weight in ((text, 1.0), (head, HEAD_WEIGHT)):
-        counts = Counter(term for term in terms(part) if term in weights)
+        counts = Counter(term for term in terms(part) if term in known)
         for term, count in counts.items():
-            for label, share in weights[term]:
+            for label, share in known[term]:
                 scores[label] += weight * share * (1 + log(count))
         # Names of active substances end alike in both languages.
         drugs = Counter(_DRUG_NAME.findall(part.lower()) + _DRUG_NAME_ZH.findall(part))
         for name, count in drugs.items():
-            if name not in weights:
+            if name not in known:
                 scores[BIOPHARMACEUTICALS] += weight * NAME_WEIGHT * (1 + log(count))
     return dict(sorted(((k, v) for k, v in scores.items() if v), key=lambda x: (-x[1], x[0])))
 

@@ -1,0 +1,112 @@
+"""What happens beside the training loop: held-out losses, progress, signals, broken losses."""
+
+import math
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from transformers import Trainer, TrainerCallback
+
+from carebot_assets.settings import TrainSettings
+from carebot_assets.training import losses
+from carebot_assets.training.config import TrainingError
+from carebot_assets.training.reporter import Reporter
+
+Rows = list[dict[str, list[int]]]
+
+
+@dataclass
+class Watch(TrainerCallback):
+    """Logs held-out losses, reports progress, stops on a signal or a loss that is no number."""
+
+    trainer: Trainer
+    settings: TrainSettings
+    reporter: Reporter
+    held_out: dict[str, Rows]
+    stopped_by: str | None = None
+    first_step: float = 0.0
+    held_out_seconds: float = 0.0
+    tokens_before: int = 0
+    last: dict[str, float] = field(default_factory=dict)
+    _begun: float = field(default_factory=time.monotonic)
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.tokens_before = int(state.num_input_tokens_seen)
+        if state.global_step == 0:
+            self._measure(state)
+        self._begun = time.monotonic()
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.first_step = self.first_step or time.monotonic() - self._begun
+        last = state.global_step >= state.max_steps
+        if last or state.global_step % self.settings.eval_steps == 0:
+            self._measure(state)
+        control.should_log = control.should_log or last
+        if self._asked_to_stop() and not last:
+            control.should_save = control.should_training_stop = True
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+        loss = (logs or {}).get("loss")
+        if loss is None:
+            return
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f"the loss is {loss} at step {state.global_step}: lower `learning_rate` "
+                f"({self.settings.learning_rate}) or `max_grad_norm`, or look at the data"
+            )
+        values = {k: v for k, v in logs.items() if isinstance(v, (int, float))}
+        self.last = values
+        self.reporter.send({"step": state.global_step, **values})
+        self.reporter.say(f"step {state.global_step}/{state.max_steps} loss {loss:.4f}")
+
+    def _measure(self, state: Any) -> None:
+        if not self.held_out:
+            return
+        started = time.monotonic()
+        found = losses.mean_losses(self.trainer.model, self.held_out)
+        self.held_out_seconds += time.monotonic() - started
+        values = {f"held_out_{name}_loss": value for name, value in found.items()}
+        state.log_history.append({"step": state.global_step, **values})
+        self.reporter.send({"step": state.global_step, **values})
+        shown = ", ".join(f"{name} {value:.4f}" for name, value in found.items())
+        self.reporter.say(f"step {state.global_step}/{state.max_steps} held out: {shown}")
+
+    def losses(self) -> dict[str, dict[str, float]]:
+        """First and last value of every held-out loss and of the training loss."""
+        before: dict[str, float] = {}
+        after: dict[str, float] = {}
+        for entry in self.trainer.state.log_history:
+            for name, value in entry.items():
+                if name == "loss" or name.startswith("held_out_"):
+                    short = name.removeprefix("held_out_").removesuffix("_loss")
+                    short = "train" if name == "loss" else short
+                    before.setdefault(short, value)
+                    after[short] = value
+        return {"before": before, "after": after}
+
+    @contextmanager
+    def signals(self) -> Iterator[None]:
+        """SIGINT and SIGTERM save and stop at the end of the step instead of killing it."""
+
+        def note(number: int, _: Any) -> None:
+            self.stopped_by = signal.Signals(number).name
+
+        old = {s: signal.signal(s, note) for s in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in old.items():
+                signal.signal(number, handler)
+
+    def _asked_to_stop(self) -> bool:
+        """All processes must stop at the same step, or they would wait for each other."""
+        if self.trainer.args.world_size > 1:
+            flag = torch.tensor(int(bool(self.stopped_by)), device=self.trainer.args.device)
+            torch.distributed.all_reduce(flag, op=torch.distributed.ReduceOp.MAX)
+            if flag.item() and not self.stopped_by:
+                self.stopped_by = "a signal to another process"
+        return self.stopped_by is not None
