@@ -53,8 +53,18 @@ def test_a_profile_extends_another_but_its_sources_stand_alone(tmp_path: Path) -
     assert list(settings.corpus.sources) == ["mine"]
     assert settings.seed == 7
     assert settings.domain == load_settings("demo", {}).domain
-    assert settings.resolve("texts/*.txt") == tmp_path / "texts/*.txt"
+    assert settings.corpus.sources["mine"].path == str(tmp_path / "texts/*.txt")
     assert settings.resolve("{sample}/a").is_relative_to(settings.sample_dir)
+
+
+def test_paths_are_relative_to_the_file_that_gives_them(tmp_path: Path) -> None:
+    (tmp_path / "team").mkdir()
+    (tmp_path / "team" / "base.yaml").write_text(
+        "extends: demo\ncorpus: {sources: {ours: {path: a/*.txt}}}\n", "utf-8"
+    )
+    (tmp_path / "mine.yaml").write_text("extends: team/base.yaml\nseed: 3\n", "utf-8")
+    settings = load_settings(str(tmp_path / "mine.yaml"), {})
+    assert settings.corpus.sources["ours"].path == str(tmp_path / "team/a/*.txt")
 
 
 def test_environment_overrides_single_values() -> None:

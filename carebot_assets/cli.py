@@ -3,6 +3,8 @@
 import os
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,7 +22,10 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+WIDTH = 110  # of the summary where the output is no terminal
 console = Console(highlight=False, soft_wrap=True)
+if not console.is_terminal:
+    console.width = WIDTH
 DEFAULT_HOME = Path(".carebot/dagster")
 
 
@@ -53,6 +58,12 @@ def _home() -> Path:
     return home
 
 
+def _quiet_libraries() -> None:
+    """No progress bars of libraries between our lines; the children inherit it."""
+    for variable in ("TQDM_DISABLE", "HF_HUB_DISABLE_PROGRESS_BARS"):
+        os.environ.setdefault(variable, "1")
+
+
 def _instance() -> "dg.DagsterInstance":
     _home()
     import dagster as dg
@@ -60,6 +71,22 @@ def _instance() -> "dg.DagsterInstance":
     instance = dg.DagsterInstance.get()
     instance.get_run_records(limit=1)  # creates the databases
     return instance
+
+
+@contextmanager
+def _stderr_into(log_file: Path) -> Iterator[None]:
+    """Send what libraries and their children write to stderr into the log, not on the screen."""
+    log_file.parent.mkdir(parents=True, exist_ok=True)
+    sys.stderr.flush()
+    screen = os.dup(2)
+    with log_file.open("ab") as log:
+        os.dup2(log.fileno(), 2)
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(screen, 2)
+        os.close(screen)
 
 
 @app.command()
@@ -75,13 +102,14 @@ def run() -> None:
     from carebot_assets.screen import Screen
     from carebot_assets.summary import print_summary
 
+    _quiet_libraries()
     instance = _instance()
     from carebot_assets.definitions import defs
     from carebot_assets.runner import run_waves
 
     log_file = _home().parent / "logs" / f"{settings.profile}.log"
     store = _store(settings)
-    with Screen(console) as screen:
+    with Screen(console) as screen, _stderr_into(log_file):
         outcome = run_waves(defs(), store, instance, log_file, screen.update)
     instance.dispose()
     for warning in outcome.warnings:

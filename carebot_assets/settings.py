@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 PROFILE_VARIABLE = "CAREBOT_PROFILE"
 OVERRIDE_PREFIX = "CAREBOT_SET__"
+SOURCE_GROUPS = {"sources", "benchmarks", "consultations"}
 PROFILES_DIR = Path(__file__).parent / "profiles"
 
 Ratio = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -346,7 +347,6 @@ class Settings(Section):
     """Everything a profile says."""
 
     profile: str
-    base_dir: Path = Path(".")
     seed: int = 20241212
     store: StoreSettings = StoreSettings()
     sample_world: SampleWorldSettings | None = None
@@ -392,8 +392,7 @@ class Settings(Section):
 
     def resolve(self, pattern: str) -> Path:
         """Absolute glob pattern of a source path."""
-        path = Path(pattern.replace("{sample}", str(self.sample_dir))).expanduser()
-        return path if path.is_absolute() else (self.base_dir / path).absolute()
+        return Path(pattern.replace("{sample}", str(self.sample_dir))).expanduser().absolute()
 
 
 def load_settings(profile: str | None = None, environ: dict[str, str] | None = None) -> Settings:
@@ -440,9 +439,10 @@ def fingerprint_of(settings: Settings, sections: tuple[str, ...]) -> dict[str, A
 
 def _read_profile(name: str, seen: tuple[Path, ...]) -> dict[str, Any]:
     path = PROFILES_DIR / f"{name}.yaml"
-    builtin = path.is_file()
-    if not builtin:
-        path = Path(name).expanduser().absolute()
+    if not path.is_file():
+        # What a profile extends lies beside it, whatever the working directory.
+        folder = seen[-1].parent if seen else Path.cwd()
+        path = (folder / Path(name).expanduser()).absolute()
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in PROFILES_DIR.glob("*.yaml")))
         raise SettingsError(f"profile {name!r} is neither one of {known} nor a file")
@@ -454,11 +454,11 @@ def _read_profile(name: str, seen: tuple[Path, ...]) -> dict[str, Any]:
         raise SettingsError(f"profile {path}: not readable as YAML: {error}") from None
     if not isinstance(values, dict):
         raise SettingsError(f"profile {path}: expected a mapping of settings")
+    _anchor(values, path.parent)
     parent = values.pop("extends", None)
     if parent is not None:
         values = _merge(_read_profile(str(parent), (*seen, path)), values)
     values["profile"] = path.stem
-    values["base_dir"] = "." if builtin else str(path.parent)
     return values
 
 
@@ -467,9 +467,21 @@ def _merge(base: dict[str, Any], top: dict[str, Any]) -> dict[str, Any]:
     for key, value in top.items():
         # The sources of a profile stand for themselves: the parent's are not added to them.
         both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        replace = key in {"sources", "benchmarks", "consultations", "base"}
+        replace = key in SOURCE_GROUPS or key == "base"
         merged[key] = _merge(merged[key], value) if both and not replace else value
     return merged
+
+
+def _anchor(values: dict[str, Any], folder: Path) -> None:
+    """Make the paths of sources absolute: they are relative to the file that gives them."""
+    for key, value in values.items():
+        if key in SOURCE_GROUPS and isinstance(value, dict):
+            for source in value.values():
+                path = source.get("path") if isinstance(source, dict) else None
+                if isinstance(path, str) and not path.startswith(("{sample}", "~", "/")):
+                    source["path"] = str(folder / path)
+        elif isinstance(value, dict):
+            _anchor(value, folder)
 
 
 def _set(values: dict[str, Any], keys: list[str], value: Any, variable: str) -> None:

@@ -21,7 +21,7 @@ def print_summary(console: Console, store: Store, settings: Settings) -> None:
         ("Documents", _documents),
         ("Dropped, by reason", _reasons),
         ("Labels and raters", _raters),
-        ("Mean loss per token on held-out text", _losses),
+        ("Mean loss per token on held-out text, before -> after", _losses),
         ("Accuracy, 0-shot (95 % interval)", _scores),
         ("Judged consultations (1..5)", _consultations),
     ]
@@ -150,7 +150,7 @@ def _scorecard(store: Store) -> dict[str, Any]:
 
 
 def _losses(store: Store) -> Table:
-    table = _table("checkpoint", *(f"{stratum} before -> after" for stratum in STRATA))
+    table = _table("checkpoint", *STRATA)
     rows = _scorecard(store)["losses"]
     for checkpoint in dict.fromkeys(row["checkpoint"] for row in rows):
         losses = {row["stratum"]: row for row in rows if row["checkpoint"] == checkpoint}
@@ -185,13 +185,12 @@ def _percent(cell: dict[str, Any] | None) -> str:
 def _consultations(store: Store) -> Table:
     rows = _scorecard(store)["consultations"]
     dimensions = list(dict.fromkeys(row["dimension"] for row in rows))
-    table = _table("checkpoint", "suite", "answers", *dimensions)
+    table = _table("checkpoint, suite", "answers", *dimensions)
     for suite, checkpoint in dict.fromkeys((row["suite"], row["checkpoint"]) for row in rows):
         mine = [r for r in rows if (r["suite"], r["checkpoint"]) == (suite, checkpoint)]
         values = {row["dimension"]: row["value"] for row in mine}
         table.add_row(
-            checkpoint,
-            suite,
+            f"{checkpoint}, {suite}",
             f"{mine[0]['num_answers']:,}",
             *(_number(values[dimension]) for dimension in dimensions),
         )

@@ -60,7 +60,7 @@ def train(config: PretrainConfig, reporter: Reporter) -> None:
     if config.held_out:
         frame = pl.read_parquet(config.held_out, columns=["stratum", "text"])
         held_out = losses.held_out_rows(frame, tokenizer, config.held_out_tokens)
-    medical = [name for name in held_out if name.startswith("medical")]
+    medical = ["medical"] if any(name.startswith("medical_") for name in held_out) else []
     trainer = Trainer(model=model, args=arguments, train_dataset=data, processing_class=tokenizer)
     session.fit(
         trainer,

@@ -78,8 +78,6 @@ def arguments(
         "warmup_steps": round(train.warmup_ratio * train.max_steps),
         "lr_scheduler_type": train.schedule,
         "weight_decay": train.weight_decay,
-        # The usual value for language models: a shorter memory than the default of 0.999.
-        "adam_beta2": 0.95,
         "max_grad_norm": train.max_grad_norm,
         "logging_steps": train.log_steps,
         "logging_first_step": True,

@@ -69,6 +69,10 @@ class Watch(TrainerCallback):
         started = time.monotonic()
         found = losses.mean_losses(self.trainer.model, self.held_out)
         self.held_out_seconds += time.monotonic() - started
+        medical = [value for name, value in found.items() if name.startswith("medical_")]
+        if medical:
+            # Languages count alike, however many texts of each are held out.
+            found["medical"] = sum(medical) / len(medical)
         values = {f"held_out_{name}_loss": value for name, value in found.items()}
         state.log_history.append({"step": state.global_step, **values})
         self.reporter.send({"step": state.global_step, **values})

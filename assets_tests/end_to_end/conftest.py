@@ -1,0 +1,72 @@
+"""Runs of the whole graph, once per session, as a user would start them."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from carebot_assets.settings import load_settings
+from carebot_assets.store import Store
+
+HERE = Path(__file__).parent
+BIN = Path(sys.executable).parent
+
+
+@dataclass(frozen=True)
+class Place:
+    """A folder with a store and a Dagster home, and the profile used there."""
+
+    folder: Path
+    profile: Path
+
+    @property
+    def store(self) -> Store:
+        return Store(self.folder / ".carebot" / "store")
+
+    def run(self, *command: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of the environment in the folder."""
+        env = {k: v for k, v in os.environ.items() if not k.startswith("CAREBOT_")}
+        env |= {
+            "CAREBOT_PROFILE": str(self.profile),
+            "DAGSTER_HOME": str(self.folder / ".carebot" / "dagster"),
+            "HF_HUB_OFFLINE": "1",
+            # Two runs share two cores in `make test`.
+            "OMP_NUM_THREADS": "1",
+            "COLUMNS": "160",
+        }
+        return subprocess.run(
+            [str(BIN / command[0]), *command[1:]],
+            cwd=self.folder,
+            env=env | environ,
+            capture_output=True,
+            text=True,
+            timeout=540,
+        )
+
+    def materialize(self, asset: str, *options: str, **environ: str) -> tuple[int, str]:
+        """Exit code and output of `dagster asset materialize`."""
+        done = self.run(
+            "dagster",
+            "asset",
+            "materialize",
+            "-m",
+            "carebot_assets.definitions",
+            "--select",
+            asset,
+            *options,
+            **environ,
+        )
+        return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> tuple[Place, str]:
+    """The whole graph on the smallest sample world; the place and what was printed."""
+    place = Place(tmp_path_factory.mktemp("tiny"), HERE / "tiny.yaml")
+    assert load_settings(str(place.profile), {}).sample_world is not None
+    done = place.run("carebot", "run")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return place, done.stdout
