@@ -101,12 +101,36 @@ def test_rows_and_order_are_kept_and_dropped_documents_skipped() -> None:
     found = judge([EN, FILLER_EN, EN, ZH], earlier=["drop", "keep", "keep", "failed"])
     assert found["verdict"].to_list() == ["skip", "keep", "drop", "skip"]
     assert found["num_hits"].to_list() == [None, None, 8, None]
-    assert found["item_share"][2] == 0.8
+    assert found["item_share"][2] == 1.0
     assert dict(found.schema) == dict(tables.BY_NAME["contamination_verdicts"].schema)
     assert contamination.summarize(found.lazy()) == {
         "num_dropped": 1,
         "num_dropped_by_suite": {"medqa": 1},
     }
+
+
+LETTERED = {
+    "en": "Which organ is the first to fail in untreated sepsis of the elderly?",
+    "zh": "处方中含沙丁胺醇的患者最可能存在哪一种情况",
+}
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_a_leak_with_lettered_or_missing_options_is_found(lang: str) -> None:
+    question = LETTERED[lang]
+    options = {"en": ["kidney", "liver", "lung"], "zh": ["痛风石", "支气管痉挛", "胆结石"]}[lang]
+    item = {"item_id": "m#1", "suite": "medqa", "lang": lang, "question": question}
+    table = contamination.ngrams(
+        rows_of("benchmark_items", item | {"options": options}).lazy(), SETTINGS
+    )
+    lettered = "\n".join(f"{letter}. {o}" for letter, o in zip("ABC", options, strict=True))
+    for page in (f"{question}\n{lettered}", question, f"{lettered}\n"):
+        documents = pl.LazyFrame({"doc_id": ["d"], "shard": ["s"], "text": [f"Quiz. {page}"]})
+        alive = pl.LazyFrame({"doc_id": ["d"], "verdict": ["keep"]})
+        [verdict] = contamination.verdicts(documents, alive, table.lazy(), SETTINGS).collect()[
+            "verdict"
+        ]
+        assert verdict == ("drop" if question in page else "keep")
 
 
 def test_what_is_protected() -> None:
@@ -118,8 +142,8 @@ def test_what_is_protected() -> None:
         {"item_id": "3", "suite": "cmb", "lang": "zh", "question": "q", "options": ["a", "b"]},
         {"item_id": "4", "suite": "cmtmedqa", "lang": "zh", "turns": turns},
     )
-    texts = items.select(contamination.item_text()).to_series().to_list()
-    assert texts == ["q", "case\nq", "q\na\nb", "咳嗽三天\n多喝水"]
+    texts = items.select(contamination.item_fields()).to_series().to_list()
+    assert texts == [["q"], ["case", "q"], ["q", "a", "b"], ["咳嗽三天", "多喝水"]]
 
 
 def test_ngrams_table() -> None:

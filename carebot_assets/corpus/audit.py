@@ -7,7 +7,7 @@ are strings of units that regular expressions find.
 import polars as pl
 
 from carebot_assets.corpus import private
-from carebot_assets.corpus.contamination import item_text
+from carebot_assets.corpus.contamination import item_fields
 from carebot_assets.expectations import MAX_OFFENDERS, Finding
 from carebot_assets.settings import ContaminationSettings, RuleSettings
 
@@ -83,39 +83,53 @@ def no_benchmark_text(
 
 
 def _item_grams(items: pl.LazyFrame, settings: ContaminationSettings) -> pl.DataFrame:
-    """Windows of every item with their number and the hits that its language allows."""
+    """Windows of every item with their number and the hits that its language allows.
+
+    A field too short for a window counts as one n-gram that this audit does not look for.
+    """
     is_zh = pl.col("lang") == "zh"
-    parts = [
-        _grams(items.filter(chosen).select(doc_id="item_id", text=item_text()), size).with_columns(
-            min_hits=hits
+    parts = []
+    for chosen, size, hits in (
+        (is_zh, settings.ngram_zh, settings.min_hits_zh),
+        (~is_zh, settings.ngram_en, settings.min_hits_en),
+    ):
+        fields = (
+            items.filter(chosen)
+            .select(doc_id="item_id", text=item_fields())
+            .explode("text")
+            .drop_nulls("text")
         )
-        for chosen, size, hits in (
-            (is_zh, settings.ngram_zh, settings.min_hits_zh),
-            (~is_zh, settings.ngram_en, settings.min_hits_en),
-        )
-    ]
+        length = _units().list.len()
+        is_short = (length >= settings.min_item_units) & (length < size)
+        short = fields.group_by("doc_id").agg(num_short=is_short.sum())
+        grams = _grams(fields, size).join(short, on="doc_id").with_columns(min_hits=hits)
+        parts.append(grams)
     is_phrase = pl.len().over("gram") > settings.max_items_per_ngram
     return (
         pl.concat(parts)
         .rename({"doc_id": "item_id"})
         .filter(~is_phrase | is_phrase.all().over("item_id"))
-        .with_columns(size=pl.len().over("item_id"))
+        .with_columns(size=pl.len().over("item_id") + pl.col("num_short"))
+        .drop("num_short")
         .collect()
     )
 
 
+def _units() -> pl.Expr:
+    folded = pl.col("text").str.replace_many(_FULL_WIDTH).str.to_lowercase()
+    return folded.str.extract_all(_UNIT)
+
+
 def _grams(texts: pl.LazyFrame, size: int) -> pl.LazyFrame:
     """Distinct windows of `size` units of every text, as strings."""
-    folded = pl.col("text").str.replace_many(_FULL_WIDTH).str.to_lowercase()
-    units = texts.select("doc_id", unit=folded.str.extract_all(_UNIT)).filter(
-        pl.col("unit").list.len() >= size
-    )
+    units = texts.with_row_index("row").select("row", "doc_id", unit=_units())
     shifted = (pl.col("unit").shift(-i) for i in range(size))
-    last = pl.col("doc_id").shift(1 - size) == pl.col("doc_id")
+    inside = pl.col("row").shift(1 - size) == pl.col("row")
     return (
-        units.explode("unit")
+        units.filter(pl.col("unit").list.len() >= size)
+        .explode("unit")
         .with_columns(gram=pl.concat_str(*shifted, separator=" "))
-        .filter(last)
+        .filter(inside)
         .select("doc_id", "gram")
         .unique()
     )

@@ -10,9 +10,17 @@ NUM_CANARIES = 200
 
 
 def plant(documents: pl.LazyFrame, items: pl.LazyFrame) -> pl.DataFrame:
-    """Documents with one item in the middle of each; `doc_id` is the item's id."""
+    """Documents with one item in the middle of each; `doc_id` is the item's id.
+
+    The item stands there as leaks do: a field a line, numbered.
+    """
+    numbered = pl.format("{}. {}", pl.int_range(1, pl.len() + 1), pl.element())
     planted = (
-        items.sort("item_id").select(doc_id="item_id", item=contamination.item_text()).collect()
+        items.sort("item_id")
+        .select(
+            doc_id="item_id", item=contamination.item_fields().list.eval(numbered).list.join("\n")
+        )
+        .collect()
     )
     step = max(1, planted.height // NUM_CANARIES)
     planted = planted.gather_every(step).head(NUM_CANARIES)

@@ -29,25 +29,24 @@ _BEST = pl.Struct(
 )
 
 
-def item_text() -> pl.Expr:
-    """What is protected of a row of `benchmark_items`: context (but for `PUBLIC_CONTEXT`),
-    question, options and the turns of a reference dialogue, one a line."""
+def item_fields() -> pl.Expr:
+    """What is protected of a row of `benchmark_items`, as a list of texts: context (but for
+    `PUBLIC_CONTEXT`), question, options and the turns of a reference dialogue.
+
+    N-grams are taken inside each text: a leak may letter, reorder or leave out the options, so
+    n-grams across their borders would miss it.
+    """
     is_public = pl.any_horizontal(pl.col("suite").str.starts_with(name) for name in PUBLIC_CONTEXT)
     turns = pl.col("turns").list.eval(pl.element().struct.field("text"))
-    return pl.concat_str(
-        pl.when(~is_public).then("context"),
-        "question",
-        pl.col("options").list.join("\n"),
-        turns.list.join("\n"),
-        separator="\n",
-        ignore_nulls=True,
-    ).str.normalize("NFC")
+    alone = pl.concat_list(pl.when(~is_public).then("context"), "question")
+    lists = [x.fill_null([]) for x in (alone, pl.col("options"), turns)]
+    return pl.concat_list(*lists).list.drop_nulls().list.eval(pl.element().str.normalize("NFC"))
 
 
 def ngrams(items: pl.LazyFrame, settings: ContaminationSettings) -> pl.DataFrame:
     """Distinct n-grams of every item, by n-gram and item.
 
-    An item shorter than n has one n-gram, all of it; one shorter than `min_item_units` is left out,
+    A field shorter than n has one n-gram, all of it; one shorter than `min_item_units` has none,
     since it cannot be told from ordinary text. N-grams shared by more than `max_items_per_ngram`
     items (the set phrases of exam questions) are left out where the item has others.
     """
@@ -56,7 +55,8 @@ def ngrams(items: pl.LazyFrame, settings: ContaminationSettings) -> pl.DataFrame
     parts = []
     is_zh = pl.col("lang") == "zh"
     for chosen, n in ((is_zh, settings.ngram_zh), (~is_zh, settings.ngram_en)):
-        some = items.filter(chosen).select("suite", "item_id", "lang", text=item_text()).collect()
+        fields = items.filter(chosen).select("suite", "item_id", "lang", text=item_fields())
+        some = fields.explode("text").drop_nulls("text").collect()
         found = kernels.ngrams(some["text"], n)
         columns = {"ngram": found.ngram, "num_units": found.num_units}
         parts.append(some[found.text].drop("text").with_columns(**columns))
@@ -64,6 +64,7 @@ def ngrams(items: pl.LazyFrame, settings: ContaminationSettings) -> pl.DataFrame
     return (
         pl.concat(parts)
         .filter(pl.col("num_units") >= settings.min_item_units)
+        .unique(["ngram", "item_id"])
         .filter(~is_phrase | is_phrase.all().over("item_id"))
         .with_columns(num_item_ngrams=pl.len().over("item_id").cast(pl.Int64))
         .select(BY_NAME["benchmark_ngrams"].schema.names())
