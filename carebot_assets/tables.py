@@ -10,6 +10,15 @@ import polars as pl
 
 VERDICTS = ("keep", "drop", "skip", "failed")
 
+# The judges of documents, cheap ones first: each sees only what every earlier one kept.
+JUDGES = (
+    "rule_verdicts",
+    "duplicate_verdicts",
+    "contamination_verdicts",
+    "domain_verdicts",
+    "quality_scores",
+)
+
 Columns = dict[str, tuple[pl.DataType | type[pl.DataType], str]]
 
 

@@ -116,7 +116,18 @@ def test_nothing_is_left_running(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({}, [sys.executable, "-m", "m", "--config", "c.yaml"]),
+        (
+            {},
+            [
+                "accelerate.commands.launch",
+                "--config_file",
+                "--num_processes",
+                "1",
+                "m",
+                "--config",
+                "c.yaml",
+            ],
+        ),
         ({"num_processes": 2}, ["torch.distributed.run", "--nproc_per_node", "2", "m"]),
         (
             {"config": "deepspeed_zero2", "num_processes": 4},

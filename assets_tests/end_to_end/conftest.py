@@ -12,6 +12,7 @@ from carebot_assets.settings import load_settings
 from carebot_assets.store import Store
 
 HERE = Path(__file__).parent
+PROJECT = HERE.parents[1]
 BIN = Path(sys.executable).parent
 
 
@@ -26,8 +27,10 @@ class Place:
     def store(self) -> Store:
         return Store(self.folder / ".carebot" / "store")
 
-    def run(self, *command: str, **environ: str) -> subprocess.CompletedProcess[str]:
-        """Run a command of the environment in the folder."""
+    def run(
+        self, *command: str, cwd: Path | None = None, **environ: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command of the environment, in the place's folder unless told otherwise."""
         env = {k: v for k, v in os.environ.items() if not k.startswith("CAREBOT_")}
         env |= {
             "CAREBOT_PROFILE": str(self.profile),
@@ -36,10 +39,11 @@ class Place:
             # Two runs share two cores in `make test`.
             "OMP_NUM_THREADS": "1",
             "COLUMNS": "160",
+            "CAREBOT_SET__store__root": str(self.store.root),
         }
         return subprocess.run(
             [str(BIN / command[0]), *command[1:]],
-            cwd=self.folder,
+            cwd=cwd or self.folder,
             env=env | environ,
             capture_output=True,
             text=True,

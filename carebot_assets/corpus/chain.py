@@ -2,15 +2,6 @@
 
 import polars as pl
 
-# Cheap ones first; the order of the funnel.
-JUDGES = (
-    "rule_verdicts",
-    "duplicate_verdicts",
-    "contamination_verdicts",
-    "domain_verdicts",
-    "quality_scores",
-)
-
 
 def with_alive(documents: pl.LazyFrame, earlier: pl.LazyFrame) -> pl.LazyFrame:
     """The documents, in their order, with `alive`: the judge before this one kept them."""

@@ -70,13 +70,10 @@ class Launcher(dg.ConfigurableResource):
     def command(self, settings: LauncherSettings, module: str, config: Path) -> list[str]:
         """The command line, as a list: no shell between this process and the training.
 
-        One process on the CPU needs no launcher, and several need torchrun: accelerate's launcher
-        would take seconds to start and bring up only one.
+        Several processes on the CPU need torchrun: accelerate's launcher would bring up only one.
         """
         target = ["-m", module, "--config", str(config)]
-        if settings.config == "cpu" and settings.num_processes == 1:
-            return [sys.executable, *target]
-        if settings.config == "cpu":
+        if settings.config == "cpu" and settings.num_processes > 1:
             nodes = ["--nnodes", str(settings.num_machines)]
             here = settings.num_processes // settings.num_machines
             processes = ["--nproc_per_node", str(here), "--node_rank", str(settings.machine_rank)]

@@ -6,15 +6,8 @@ from typing import Any
 import polars as pl
 
 from carebot_assets.store import Manifest, Store
+from carebot_assets.tables import JUDGES
 
-# The judges in the order in which they see a document; a later one skips what an earlier dropped.
-JUDGES = (
-    "rule_verdicts",
-    "duplicate_verdicts",
-    "contamination_verdicts",
-    "domain_verdicts",
-    "quality_scores",
-)
 MIXES = {"stable_mix": "stable_checkpoint", "boost_mix": "boost_checkpoint"}
 CORPORA = ("filtered_corpus", "general_corpus")
 MIN_PREFIX = 6

@@ -8,7 +8,6 @@ import pytest
 
 from assets_tests.conftest import rows_of
 from assets_tests.corpus.test_contamination import EN, FILLER_EN, FILLER_ZH, ITEMS, ZH
-from carebot_assets.corpus.chain import JUDGES
 from carebot_assets.corpus.filtering import NOT_MEDICAL
 from carebot_assets.defs.artifact import RECIPES, Recipe
 from carebot_assets.defs.checking import build_checks
@@ -17,6 +16,7 @@ from carebot_assets.defs.corpus import selection_checks  # noqa: F401 - declares
 from carebot_assets.defs.resources import Workshop
 from carebot_assets.settings import current_settings
 from carebot_assets.store import Store
+from carebot_assets.tables import JUDGES
 
 SHARDS = ("web-1", "web-2")
 BY_SHARD = (

@@ -3,8 +3,8 @@
 from typing import Any
 
 from carebot_assets.corpus import contamination, duplicates, filtering, funnel, held_out, minhash
-from carebot_assets.corpus.chain import JUDGES
 from carebot_assets.defs.artifact import Step, artifact
+from carebot_assets.tables import JUDGES
 
 
 @artifact(

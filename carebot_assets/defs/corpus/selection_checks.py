@@ -3,9 +3,9 @@
 import polars as pl
 
 from carebot_assets.corpus import audit, canaries, duplicates, funnel, held_out
-from carebot_assets.corpus.chain import JUDGES
 from carebot_assets.defs.checking import Shelf, check, table_checks
 from carebot_assets.expectations import Finding
+from carebot_assets.tables import JUDGES
 
 CORPORA = ("filtered_corpus", "general_corpus")
 
