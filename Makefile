@@ -23,7 +23,7 @@ test: $(VENV)/.dev
 
 ui: $(VENV)/.demo
 	@$(BIN)/carebot init
-	$(BIN)/dagster dev -h 127.0.0.1 -p 3000 -w workspace.yaml
+	PYTHONWARNINGS=ignore $(BIN)/dagster dev -h 127.0.0.1 -p 3000 -w workspace.yaml
 
 report: $(VENV)/.demo
 	@$(BIN)/carebot report
