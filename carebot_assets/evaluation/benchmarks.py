@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
+from importlib.metadata import version
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ def run(
         data_dir: folder the items are exported to, as `{data_dir}/{suite}/test.jsonl`.
         include_path: folder of task files.
         batch_size: prompts in a batch; on a GPU and a CPU alike.
-        seed: of every random generator lm-eval uses.
+        seed: of the few-shot sampler, were there shots.
 
     Returns:
         Rows of `benchmark_scores` in item order, without checkpoint and model, and information
@@ -52,7 +53,9 @@ def run(
     results = _evaluate(model_dir, suite, data_dir, include_path, batch_size, seed)
     samples = sorted(results["samples"][suite], key=lambda sample: sample["doc_id"])
     prompt_hash = hash_json([[sample["prompt_hash"], sample["target_hash"]] for sample in samples])
-    version = f"{suite} v{results['versions'][suite]} lm-eval {results['lm_eval_version']} "
+    suite_version = (
+        f"{suite} v{results['versions'][suite]} lm-eval {version('lm_eval')} {prompt_hash[:12]}"
+    )
     answers = pl.DataFrame(
         {
             "item_id": [sample["doc"]["item_id"] for sample in samples],
@@ -65,7 +68,7 @@ def run(
     if answers["item_id"].to_list() != asked["item_id"].to_list():
         raise ValueError(f"suite {suite}: lm-eval answered other items than were asked")
     frame = asked.join(answers, on="item_id", maintain_order="left").with_columns(
-        suite_version=pl.lit(version + prompt_hash[:12])
+        suite_version=pl.lit(suite_version)
     )
     num_cut = sum(sample["num_tokens"] > results["max_length"] for sample in samples)
     info = {
@@ -78,9 +81,9 @@ def run(
         "num_fewshot": results["n-shot"][suite],
         "task_version": results["versions"][suite],
         "prompt_hash": prompt_hash,
-        "lm_eval_version": results["lm_eval_version"],
-        "transformers_version": results["transformers_version"],
-        "device": results["config"]["device"],
+        "lm_eval_version": version("lm_eval"),
+        "transformers_version": version("transformers"),
+        "device": results["device"],
         "max_length": results["max_length"],
         "seed": seed,
     }
@@ -92,7 +95,7 @@ def _evaluate(
 ) -> dict[str, Any]:
     with _quiet():
         import torch
-        from lm_eval import simple_evaluate
+        from lm_eval.evaluator import evaluate
         from lm_eval.models.huggingface import HFLM
         from lm_eval.tasks import TaskManager
 
@@ -103,23 +106,16 @@ def _evaluate(
             include_defaults=False,
             metadata={"data_dir": str(data_dir)},
         )
-        results = simple_evaluate(
-            model=model,
-            tasks=[suite],
-            num_fewshot=0,
-            batch_size=batch_size,
-            device=device,
-            limit=None,
-            bootstrap_iters=0,
-            log_samples=True,
-            task_manager=manager,
-            random_seed=seed,
-            numpy_random_seed=seed,
-            torch_random_seed=seed,
-            fewshot_random_seed=seed,
+        loaded = manager.load([suite])
+        for task in loaded["tasks"].values():
+            task.set_config("num_fewshot", 0)
+            task.set_fewshot_seed(seed)
+        # Not `simple_evaluate`: it asks pip, compilers and drivers for their versions every time.
+        results = evaluate(
+            lm=model, task_dict=loaded, limit=None, bootstrap_iters=0, log_samples=True
         )
     assert results is not None  # None only on other ranks than 0
-    results["max_length"] = model.max_length
+    results |= {"max_length": model.max_length, "device": device}
     prompts = [sample["arguments"][0] for sample in results["samples"][suite]]
     lengths = model.tokenizer([prompt + choice for prompt, choice in prompts])["input_ids"]
     for sample, tokens in zip(results["samples"][suite], lengths, strict=True):
