@@ -6,6 +6,7 @@ path of a file) and single values are overridden by environment variables such a
 `CAREBOT_SET__domain__threshold=0.6`.
 """
 
+import glob
 import json
 import os
 from collections.abc import Mapping
@@ -393,6 +394,11 @@ class Settings(Section):
     def resolve(self, pattern: str) -> Path:
         """Absolute glob pattern of a source path."""
         return Path(pattern.replace("{sample}", str(self.sample_dir))).expanduser().absolute()
+
+    def files(self, pattern: str) -> list[Path]:
+        """Files of a source path, sorted."""
+        found = glob.glob(str(self.resolve(pattern)), recursive=True)
+        return [path for path in map(Path, sorted(found)) if path.is_file()]
 
 
 def load_settings(profile: str | None = None, environ: dict[str, str] | None = None) -> Settings:

@@ -140,10 +140,10 @@ def test_waves_keep_every_input_before_its_reader() -> None:
 
 PROBE = """
 import sys, time
-start = time.perf_counter()
+start = time.process_time()
 import {module}
 {after}
-print(time.perf_counter() - start)
+print(time.process_time() - start)
 print([name for name in {heavy!r} if name in sys.modules])
 """
 
@@ -160,11 +160,11 @@ def _load(module: str, after: str = "") -> tuple[float, list[str]]:
 
 
 def test_definitions_load_light_and_fast() -> None:
-    """At most 1.5 times the time of `import dagster`, best of three interleaved pairs."""
-    ratios = []
-    for _ in range(3):
-        base, _ = _load("dagster")
-        ours, heavy = _load("carebot_assets.definitions", "carebot_assets.definitions.defs()")
+    """At most 1.5 times the CPU time of `import dagster`: the best of each in interleaved pairs."""
+    base, ours = [], []
+    for _ in range(5):
+        base.append(_load("dagster")[0])
+        seconds, heavy = _load("carebot_assets.definitions", "carebot_assets.definitions.defs()")
         assert heavy == []
-        ratios.append(ours / base)
-    assert min(ratios) <= 1.5, ratios
+        ours.append(seconds)
+    assert min(ours) <= 1.5 * min(base), (base, ours)

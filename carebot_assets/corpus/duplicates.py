@@ -5,12 +5,12 @@ kept one that it resembles itself (estimated Jaccard similarity of the shingles,
 but for white space and case), so that A~B~C never removes C for the sake of A.
 """
 
+import math
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import polars as pl
 
 from carebot_assets.corpus.chain import verdict, with_alive
@@ -20,6 +20,7 @@ from carebot_assets.tables import BY_NAME
 
 if TYPE_CHECKING:
     import duckdb
+    import numpy as np
 
 EXACT, NEAR = "exact_duplicate_v1", "near_duplicate_v1"
 # Below this many documents a share says nothing about a source or a language.
@@ -169,7 +170,7 @@ def _load(
     signatures: pl.LazyFrame,
     path: Path,
     settings: DuplicateSettings,
-) -> np.ndarray | None:
+) -> "np.ndarray | None":
     """Rank the documents in DuckDB and lay their signatures out in a file, one row each."""
     width = settings.bands * settings.rows
     base.execute(
@@ -194,11 +195,13 @@ def _load(
         " (ORDER BY n_chars DESC, source, doc_id) - 1 AS rank FROM loaded"
     )
     base.execute("DROP TABLE loaded")
+    import numpy as np
+
     return np.memmap(path, np.uint32, "r", shape=(count, width)) if count else None
 
 
 def _remove(
-    base: "duckdb.DuckDBPyConnection", signatures: np.ndarray, settings: DuplicateSettings
+    base: "duckdb.DuckDBPyConnection", signatures: "np.ndarray", settings: DuplicateSettings
 ) -> None:
     """Fill `removals`. All pairs of all rounds are settled together: who was removed for the sake
     of a document that a later round removes is back among the survivors of that round."""
@@ -220,12 +223,12 @@ def _remove(
 
 
 def _pairs(
-    base: "duckdb.DuckDBPyConnection", signatures: np.ndarray, settings: DuplicateSettings
+    base: "duckdb.DuckDBPyConnection", signatures: "np.ndarray", settings: DuplicateSettings
 ) -> Iterator[pl.DataFrame]:
     """Verified pairs among the survivors: same text first, then band by band."""
     from carebot_assets.corpus import pairing
 
-    min_equal = int(np.ceil(settings.min_similarity * signatures.shape[1] - 1e-9))
+    min_equal = math.ceil(settings.min_similarity * signatures.shape[1] - 1e-9)
     joins = [("text_hash", "true", 0)]
     joins += [(f"bands[{i + 1}]", "num_shingles > 0", min_equal) for i in range(settings.bands)]
     for value, where, needed in joins:

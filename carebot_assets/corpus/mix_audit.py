@@ -4,7 +4,7 @@ from typing import Any
 
 import polars as pl
 
-from carebot_assets.corpus.mixing import KINDS, LANGS
+from carebot_assets.corpus.mix_sources import KINDS, LANGS
 from carebot_assets.expectations import Finding
 from carebot_assets.settings import MixSettings
 

@@ -2,6 +2,7 @@
 
 import polars as pl
 
+KINDS = ("primary", "secondary")
 LANGS = ("zh", "en")
 
 

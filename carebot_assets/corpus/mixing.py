@@ -18,10 +18,9 @@ import polars as pl
 
 from carebot_assets import tables
 from carebot_assets.corpus import packing
+from carebot_assets.corpus.mix_sources import KINDS
 from carebot_assets.settings import MixSettings
 
-KINDS = ("primary", "secondary")
-LANGS = ("zh", "en")
 FIRST_ROUND = 256
 BATCH_DOCUMENTS = 4096
 

@@ -8,7 +8,7 @@ return), atomic publication, the data version and the metadata of a table.
 
 import inspect
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,6 +51,8 @@ class Recipe:
         slices: inputs of which only the rows with `column == key of that dimension` matter, so
             that a change elsewhere in the input does not make this partition stale.
         across: inputs with the same partitions of which all partitions are read.
+        outside: files outside the store that a partition reads; a change of name, size or time of
+            change makes it stale.
         memo: False for artifacts that look at the outside world (files that may have changed).
         version: raised by hand when the code gives another result from the same inputs.
         extra: further things it depends on (prompt texts, rule versions), as JSON.
@@ -65,6 +67,7 @@ class Recipe:
     pick_inputs: Callable[[str], tuple[str, ...]] | None = None
     slices: Mapping[str, str] = field(default_factory=dict)
     across: tuple[str, ...] = ()
+    outside: Callable[[str | None], Iterable[Path]] | None = None
     memo: bool = True
 
     def same_partition(self, upstream: "Recipe") -> bool:
@@ -88,6 +91,9 @@ class Recipe:
         """
         names = self.pick_inputs(partition or "") if self.pick_inputs else self.inputs
         hashes = {}
+        if self.outside is not None:
+            stats = [(str(p), p.stat()) for p in sorted(self.outside(partition))]
+            hashes["(files)"] = hash_json([(p, s.st_size, s.st_mtime_ns) for p, s in stats])
         for name in names:
             upstream = RECIPES.get(name)
             if name in self.slices:
@@ -193,6 +199,7 @@ def artifact(
     pick_inputs: Callable[[str], tuple[str, ...]] | None = None,
     slices: Mapping[str, str] | None = None,
     across: Sequence[str] = (),
+    outside: Callable[[str | None], Iterable[Path]] | None = None,
     memo: bool = True,
     retry_policy: dg.RetryPolicy | None = None,
 ) -> Callable[[Body], dg.AssetsDefinition]:
@@ -214,6 +221,7 @@ def artifact(
             pick_inputs,
             slices or {},
             tuple(across),
+            outside,
             memo,
         )
         RECIPES[name] = recipe

@@ -2,14 +2,16 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from carebot_assets.defs.launcher import Launcher
 from carebot_assets.settings import Settings, current_settings
 from carebot_assets.store import Store
-from carebot_assets.teacher.client import Teacher, open_teacher
+
+if TYPE_CHECKING:
+    from carebot_assets.teacher.client import Teacher
 
 
 class Workshop(dg.ConfigurableResource):
@@ -27,7 +29,9 @@ class TeacherResource(dg.ConfigurableResource):
     """The profile's teacher model; every call goes through the store's call ledger."""
 
     @contextmanager
-    def open(self) -> Iterator[Teacher]:
+    def open(self) -> Iterator["Teacher"]:
+        from carebot_assets.teacher.client import open_teacher
+
         settings = current_settings()
         ledger = Workshop().store().ledger_path()
         with open_teacher(settings.teacher, ledger, settings.seed) as teacher:

@@ -10,7 +10,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from carebot_assets import tables
@@ -164,6 +163,8 @@ def not_finite(path: Path) -> list[str]:
     Reads the file's own header, because NumPy has no bfloat16: in every IEEE format a value is not
     finite exactly when all bits of its exponent are set.
     """
+    import numpy as np
+
     masks = {"F64": ("<u8", 0x7FF << 52), "F32": ("<u4", 0xFF << 23), "F16": ("<u2", 0x1F << 10)}
     masks["BF16"] = ("<u2", 0xFF << 7)
     with path.open("rb") as handle:

@@ -35,11 +35,17 @@ def _inputs_of_run(partition: str) -> tuple[str, ...]:
     return partition.split("|")[0], "benchmark_items"
 
 
+def _benchmark_files(_: str | None) -> list[Path]:
+    settings = current_settings()
+    sources = {**settings.evaluation.benchmarks, **settings.evaluation.consultations}
+    return [file for source in sources.values() for file in settings.files(source.path)]
+
+
 @artifact(
     inputs=["sample_world"] if current_settings().sample_world else [],
     settings=["evaluation.benchmarks", "evaluation.consultations"],
     kinds={"polars"},
-    memo=False,
+    outside=_benchmark_files,
 )
 def benchmark_items(step: Step) -> dict[str, Any]:
     """Every benchmark question and reference consultation in one schema.

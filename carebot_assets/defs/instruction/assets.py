@@ -1,6 +1,5 @@
 """Assets of the instruction stage."""
 
-import glob
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +10,16 @@ from carebot_assets.defs.artifact import Step, artifact
 from carebot_assets.defs.guard import refuse_if_failed
 from carebot_assets.defs.launcher import Launcher
 from carebot_assets.defs.resources import TeacherResource
-from carebot_assets.dialogue import adapters, cleaning, confilter, deita, selection
+from carebot_assets.dialogue import adapters, cleaning, deita, selection
 from carebot_assets.dialogue.frame import load_tokenizer
 from carebot_assets.settings import current_settings
 from carebot_assets.teacher.roles import prompt_versions
 from carebot_assets.training import curves
+
+
+def _source_files(source: str | None) -> list[Path]:
+    settings = current_settings()
+    return settings.files(settings.instruction.sources[str(source)].path)
 
 
 @artifact(
@@ -23,7 +27,7 @@ from carebot_assets.training import curves
     settings=["instruction.sources"],
     partitions="sft_source",
     kinds={"polars"},
-    memo=False,
+    outside=_source_files,
 )
 def sft_dialogues(step: Step) -> dict[str, Any]:
     """Instruction records of a source in one schema: turns, kind, language, answer key.
@@ -33,9 +37,7 @@ def sft_dialogues(step: Step) -> dict[str, Any]:
     """
     name = str(step.partition)
     source = step.settings.instruction.sources[name]
-    pattern = str(step.settings.resolve(source.path))
-    files = [Path(file) for file in sorted(glob.glob(pattern, recursive=True))]
-    dialogues, quarantine = adapters.read(name, source, files)
+    dialogues, quarantine = adapters.read(name, source, _source_files(name))
     step.write(dialogues)
     step.write(quarantine, "sft_quarantine")
     return adapters.summarize(dialogues, quarantine)
@@ -107,6 +109,8 @@ def confilter_scores(step: Step) -> dict[str, Any]:
     CF = L(t|H) / L(t) with the boost checkpoint, for turns from the second on that are not very
     short; mean, smallest and largest per dialogue. Source: CareBot 1.4, equation 3.
     """
+    from carebot_assets.dialogue import confilter
+
     settings = step.settings.instruction
     fit = selection.fit(step.scan("sft_dialogues"), step.scan("sft_verdicts"))
     scores = confilter.score(

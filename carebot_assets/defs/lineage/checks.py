@@ -1,6 +1,5 @@
 """Checks of the lineage stage."""
 
-import duckdb
 import polars as pl
 
 from carebot_assets.defs.checking import Shelf, check
@@ -10,6 +9,8 @@ from carebot_assets.expectations import Finding
 @check("warehouse", blocking=True)
 def views_answer(shelf: Shelf) -> Finding:
     """Every view can be queried and has the rows of its table."""
+    import duckdb
+
     path = shelf.store.path("warehouse") / "warehouse.duckdb"
     wrong = {}
     with duckdb.connect(path, read_only=True) as connection:

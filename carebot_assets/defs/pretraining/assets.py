@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from carebot_assets.corpus import mix_audit, mix_sources, mixing, packing
+from carebot_assets.corpus import mix_audit, mix_sources
 from carebot_assets.defs.artifact import Step, artifact
 from carebot_assets.defs.guard import refuse_if_failed
 from carebot_assets.defs.launcher import Launcher
@@ -31,6 +31,8 @@ def base_model(step: Step, launcher: Launcher) -> dict[str, Any]:
     and medical text and a small Llama trained on general text. Tokens per character show how well
     the tokenizer covers each language: every token more is compute and context lost.
     """
+    from carebot_assets.corpus import packing
+
     refuse_if_failed(step, CORPORA)
     base = step.settings.pretraining.base
     if base.scratch is not None:
@@ -45,12 +47,14 @@ def base_model(step: Step, launcher: Launcher) -> dict[str, Any]:
             step.draft.dir,
             _held_out(step).filter(pl.col("lang") == lang).collect()["text"].to_list(),
         )
-        for lang in mixing.LANGS
+        for lang in mix_sources.LANGS
     }
     return found | coverage
 
 
 def _train_base(step: Step, launcher: Launcher, model: ScratchModel) -> dict[str, Any]:
+    from carebot_assets.corpus import mixing
+
     general, medical = _free(step, "general_corpus"), _free(step, "filtered_corpus")
     plan, seed = step.settings.pretraining, step.settings.seed
     start = step.work_dir / "start"
@@ -152,6 +156,8 @@ def _free(step: Step, name: str) -> pl.LazyFrame:
 def _mix(
     step: Step, primary: pl.LazyFrame, secondary: pl.LazyFrame, settings: MixSettings
 ) -> dict[str, Any]:
+    from carebot_assets.corpus import mixing
+
     spans, receipts = mixing.build_mix(
         primary,
         secondary,

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
-
 from carebot_assets.corpus import mix_audit
 from carebot_assets.defs.checking import Shelf, check, declare, table_checks
 from carebot_assets.defs.pretraining import assets  # noqa: F401 - checks need their recipes
@@ -27,6 +25,8 @@ def mix_checks(name: str) -> None:
 
     def tiled(shelf: Shelf) -> Finding:
         """The spans fill every sequence of the token file without gap or overlap."""
+        import numpy as np
+
         tokens = np.load(shelf.store.path(name) / "tokens.npy", mmap_mode="r")
         return mix_audit.tiled(shelf.scan(), tokens.shape)
 

@@ -19,6 +19,9 @@ MAX_DAMAGED_RATIO = 0.01
 SCALARS = "('VARCHAR', 'BIGINT', 'UBIGINT', 'DOUBLE')"
 Row = tuple[str, str | None]
 
+# The limit is global to the process, so it is set before each use.
+FIELD_LIMIT = 1 << 17
+
 
 def read_records(path: Path) -> pl.DataFrame:
     """Every record of a file: `position`, `raw` (JSON, or the damaged text) and `error` or null."""
@@ -145,6 +148,7 @@ def _end(pattern: re.Pattern[str], text: str, at: int) -> int:
 def _csv_rows(text: str, delimiter: str) -> list[Row]:
     # newline="" because quoted fields hold line ends; an unclosed quote ends in csv.Error at the
     # field size limit instead of swallowing the file.
+    csv.field_size_limit(FIELD_LIMIT)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     table: list[list[str]] = []
     broken: list[Row] = []
