@@ -455,7 +455,7 @@ def _read_profile(name: str, seen: tuple[Path, ...]) -> dict[str, Any]:
     if path in seen:
         raise SettingsError(f"profile {path}: `extends` goes round in a circle")
     try:
-        values = yaml.safe_load(path.read_text("utf-8")) or {}
+        values = yaml.load(path.read_text("utf-8"), yaml.CSafeLoader) or {}
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SettingsError(f"profile {path}: not readable as YAML: {error}") from None
     if not isinstance(values, dict):
