@@ -38,6 +38,10 @@ def _profile(folder: Path) -> Path:
         "min_agreement": 0.5,
     }
     profile["quality"] = tiny["quality"] | real["quality"]
+    # Real text is harder than the sample world's: more and smaller steps until the loss falls.
+    slower = {"max_steps": 48, "learning_rate": 0.001, "eval_steps": 48, "save_steps": 24}
+    for stage in ("stable", "boost"):
+        profile["pretraining"][stage] |= slower
     path = folder / "real.yaml"
     path.write_text(yaml.safe_dump(profile, allow_unicode=True), "utf-8")
     return path
