@@ -49,8 +49,9 @@ def _next_steps(console: Console, store: Store) -> None:
     console.print("\nNext", style="bold")
     lines = [("make ui", "the graph, its checks and plots in the Dagster UI")]
     try:
-        kept = store.scan("filtered_corpus").select("doc_id").head(1).collect()
-        lines.append((f"carebot why {kept.item()[:12]}", "the life of a document"))
+        primary = pl.col("stratum").str.starts_with("primary")
+        used = store.scan("stable_mix").filter(primary).select("doc_id").head(1).collect()
+        lines.append((f"carebot why {used.item()[:12]}", "the life of a document"))
     except (StoreError, ValueError):
         lines.append(("carebot why DOC_ID", "the life of a document"))
     lines += [
