@@ -52,10 +52,12 @@ class TrainingConfig(Section):
 
 class PretrainConfig(TrainingConfig):
     """`data` is a NumPy file of token ids, uint32, [num_sequences, sequence_length]. With
-    `from_scratch` the model folder holds a config and tokenizer but no weights."""
+    `from_scratch` the model folder holds a config and tokenizer but no weights. `objective` names
+    the losses the stage must lower; by default those of medical held-out text."""
 
     train: TrainSettings
     from_scratch: bool = False
+    objective: list[str] | None = None
 
 
 class SftConfig(TrainingConfig):

@@ -139,7 +139,9 @@ def boost_checkpoint(step: Step, launcher: Launcher) -> dict[str, Any]:
     Bridges the gap between web text and instruction data before fine-tuning.
     """
     refuse_if_failed(step, ["boost_mix", "stable_checkpoint", "held_out_text"])
-    data = {"data": step.path("boost_mix") / "tokens.npy"}
+    # Half of the mix are dialogues, which the held-out texts are not: their losses are reported,
+    # but what the stage must lower is the loss on its own text.
+    data = {"data": step.path("boost_mix") / "tokens.npy", "objective": ["train"]}
     start = step.path("stable_checkpoint")
     return _train(step, launcher, start, step.settings.pretraining.boost, data)
 
