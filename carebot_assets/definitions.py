@@ -1,12 +1,12 @@
 """The graph: collects the assets and checks of `defs/` and binds resources; nothing else."""
 
 import gc
-import warnings
 
-import dagster as dg
+gc.disable()  # loading makes many objects and no garbage: walking them over and over is all waste
 
-# Loading makes many objects and no garbage: the collector need not walk dagster's own each time.
-gc.freeze()
+import warnings  # noqa: E402
+
+import dagster as dg  # noqa: E402
 
 for category in (dg.BetaWarning, dg.PreviewWarning, dg.SupersessionWarning):
     warnings.filterwarnings("ignore", category=category)
@@ -15,9 +15,14 @@ from carebot_assets import defs as stages  # noqa: E402
 from carebot_assets.defs.checking import build_checks  # noqa: E402
 from carebot_assets.defs.resources import all_resources  # noqa: E402
 
+# Not `load_from_defs_folder`: its component tree doubles the time that every step pays again.
+ASSETS = dg.load_assets_from_package_module(stages)
+CHECKS = build_checks()
+
+gc.freeze()
+gc.enable()
+
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    # Not `load_from_defs_folder`: its component tree doubles the time that every step pays again.
-    assets = dg.load_assets_from_package_module(stages)
-    return dg.Definitions(assets=assets, asset_checks=build_checks(), resources=all_resources())
+    return dg.Definitions(assets=ASSETS, asset_checks=CHECKS, resources=all_resources())
