@@ -11,13 +11,12 @@ import yaml
 from pydantic import ValidationError
 
 from carebot_assets.settings import (
-    Count,
     DpoSettings,
-    Positive,
     Section,
     SftSettings,
     TrainSettings,
 )
+from carebot_assets.settings.base import Count, Positive
 
 
 class TrainingError(ValueError):

@@ -1,0 +1,87 @@
+"""Typed settings of a profile.
+
+A profile is one YAML file. It may start from another with `extends: demo`; mappings are merged key
+by key, everything else is replaced. `CAREBOT_PROFILE` names the profile (a built-in name or the
+path of a file) and single values are overridden by environment variables such as
+`CAREBOT_SET__domain__threshold=0.6`.
+"""
+
+from carebot_assets.settings.base import Section, SettingsError
+from carebot_assets.settings.corpus import (
+    ContaminationSettings,
+    CorpusSettings,
+    CorpusSource,
+    DuplicateSettings,
+    RuleSettings,
+    RuleThresholds,
+    SampleWorldSettings,
+)
+from carebot_assets.settings.dialogue import (
+    DialogueSource,
+    EvaluationSettings,
+    InstructionSettings,
+    SuiteSource,
+)
+from carebot_assets.settings.profile import (
+    OVERRIDE_PREFIX,
+    PROFILE_VARIABLE,
+    PROFILES_DIR,
+    current_settings,
+    fingerprint_of,
+    load_settings,
+)
+from carebot_assets.settings.raters import (
+    DomainSettings,
+    EncoderSettings,
+    OfflineTeacherSettings,
+    QualitySettings,
+    TeacherSettings,
+)
+from carebot_assets.settings.root import Settings, StoreSettings
+from carebot_assets.settings.training import (
+    BaseModelSettings,
+    DpoSettings,
+    LauncherSettings,
+    MixSettings,
+    PretrainingSettings,
+    ScratchModel,
+    SftSettings,
+    TrainSettings,
+)
+
+__all__ = [
+    "OVERRIDE_PREFIX",
+    "PROFILES_DIR",
+    "PROFILE_VARIABLE",
+    "BaseModelSettings",
+    "ContaminationSettings",
+    "CorpusSettings",
+    "CorpusSource",
+    "DialogueSource",
+    "DomainSettings",
+    "DpoSettings",
+    "DuplicateSettings",
+    "EncoderSettings",
+    "EvaluationSettings",
+    "InstructionSettings",
+    "LauncherSettings",
+    "MixSettings",
+    "OfflineTeacherSettings",
+    "PretrainingSettings",
+    "QualitySettings",
+    "RuleSettings",
+    "RuleThresholds",
+    "SampleWorldSettings",
+    "ScratchModel",
+    "Section",
+    "Settings",
+    "SettingsError",
+    "SftSettings",
+    "StoreSettings",
+    "SuiteSource",
+    "TeacherSettings",
+    "TrainSettings",
+    "current_settings",
+    "fingerprint_of",
+    "load_settings",
+]

@@ -1,0 +1,121 @@
+"""Reading a profile: its file, what it extends, overrides, and what is wrong with it."""
+
+import json
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from carebot_assets.settings.base import SettingsError
+from carebot_assets.settings.root import Settings
+
+PROFILE_VARIABLE = "CAREBOT_PROFILE"
+OVERRIDE_PREFIX = "CAREBOT_SET__"
+SOURCE_GROUPS = {"sources", "benchmarks", "consultations"}
+PROFILES_DIR = Path(__file__).parents[1] / "profiles"
+
+
+def load_settings(profile: str | None = None, environ: dict[str, str] | None = None) -> Settings:
+    """Load a profile by name or path, apply environment overrides and validate it.
+
+    Raises:
+        SettingsError: no such profile, not YAML, an unknown setting or a value out of range.
+    """
+    env = dict(os.environ) if environ is None else environ
+    name = profile or env.get(PROFILE_VARIABLE) or "demo"
+    values = _read_profile(name, seen=())
+    for variable, text in env.items():
+        if variable.startswith(OVERRIDE_PREFIX):
+            keys = variable.removeprefix(OVERRIDE_PREFIX).lower().split("__")
+            _set(values, keys, yaml.safe_load(text), variable)
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        lines = [
+            f"{'.'.join(map(str, item['loc'])) or '(profile)'}: {_explain(item)}"
+            for item in error.errors()
+        ]
+        raise SettingsError(f"profile {name!r}: " + "; ".join(lines)) from None
+
+
+@lru_cache(maxsize=1)
+def current_settings() -> Settings:
+    """Settings of this process: loaded once, from the environment."""
+    return load_settings()
+
+
+def fingerprint_of(settings: Settings, sections: tuple[str, ...]) -> dict[str, Any]:
+    """The JSON values of the named settings (`"rules"`, `"pretraining.stable"`), for hashing."""
+    picked = {}
+    for dotted in sections:
+        value: Any = settings
+        for key in dotted.split("."):
+            value = getattr(value, key)
+        picked[dotted] = (
+            json.loads(value.model_dump_json()) if isinstance(value, BaseModel) else value
+        )
+    return picked
+
+
+def _read_profile(name: str, seen: tuple[Path, ...]) -> dict[str, Any]:
+    path = PROFILES_DIR / f"{name}.yaml"
+    if not path.is_file():
+        # What a profile extends lies beside it, whatever the working directory.
+        folder = seen[-1].parent if seen else Path.cwd()
+        path = (folder / Path(name).expanduser()).absolute()
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in PROFILES_DIR.glob("*.yaml")))
+        raise SettingsError(f"profile {name!r} is neither one of {known} nor a file")
+    if path in seen:
+        raise SettingsError(f"profile {path}: `extends` goes round in a circle")
+    try:
+        values = yaml.load(path.read_text("utf-8"), yaml.CSafeLoader) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SettingsError(f"profile {path}: not readable as YAML: {error}") from None
+    if not isinstance(values, dict):
+        raise SettingsError(f"profile {path}: expected a mapping of settings")
+    _anchor(values, path.parent)
+    parent = values.pop("extends", None)
+    if parent is not None:
+        values = _merge(_read_profile(str(parent), (*seen, path)), values)
+    values["profile"] = path.stem
+    return values
+
+
+def _merge(base: dict[str, Any], top: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in top.items():
+        # The sources of a profile stand for themselves: the parent's are not added to them.
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        replace = key in SOURCE_GROUPS or key == "base"
+        merged[key] = _merge(merged[key], value) if both and not replace else value
+    return merged
+
+
+def _anchor(values: dict[str, Any], folder: Path) -> None:
+    """Make the paths of sources absolute: they are relative to the file that gives them."""
+    for key, value in values.items():
+        if key in SOURCE_GROUPS and isinstance(value, dict):
+            for source in value.values():
+                path = source.get("path") if isinstance(source, dict) else None
+                if isinstance(path, str) and not path.startswith(("{sample}", "~", "/")):
+                    source["path"] = str(folder / path)
+        elif isinstance(value, dict):
+            _anchor(value, folder)
+
+
+def _set(values: dict[str, Any], keys: list[str], value: Any, variable: str) -> None:
+    for key in keys[:-1]:
+        values = values.setdefault(key, {})
+        if not isinstance(values, dict):
+            raise SettingsError(f"environment variable {variable}: {key!r} holds no settings")
+    values[keys[-1]] = value
+
+
+def _explain(item: Any) -> str:
+    if item["type"] == "extra_forbidden":
+        return "unknown setting"
+    return f"{item['msg']} (got {item['input']!r})" if "input" in item else str(item["msg"])
