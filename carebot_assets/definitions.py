@@ -1,4 +1,4 @@
-"""The graph: collects the assets and checks of `defs/` and binds resources; nothing else."""
+"""The graph: collects what `defs/` declares and binds resources; nothing else."""
 
 import gc
 
@@ -13,16 +13,26 @@ for category in (dg.BetaWarning, dg.PreviewWarning, dg.SupersessionWarning):
 
 from carebot_assets import defs as stages  # noqa: E402
 from carebot_assets.defs.checking import build_checks  # noqa: E402
+from carebot_assets.defs.corpus.sensors import (  # noqa: E402
+    corpus_plan,
+    landed_files,
+    shard_intake,
+)
 from carebot_assets.defs.resources import all_resources  # noqa: E402
 
 # Not `load_from_defs_folder`: its component tree doubles the time that every step pays again.
 ASSETS = dg.load_assets_from_package_module(stages)
 CHECKS = build_checks()
 
-gc.freeze()
 gc.enable()
 
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    return dg.Definitions(assets=ASSETS, asset_checks=CHECKS, resources=all_resources())
+    return dg.Definitions(
+        assets=ASSETS,
+        asset_checks=CHECKS,
+        jobs=[corpus_plan, shard_intake],
+        sensors=[landed_files],
+        resources=all_resources(),
+    )
