@@ -27,8 +27,16 @@ def test_every_builtin_profile_is_valid(name: str) -> None:
         ("extends: demo\npretraining: {base: {}}", "exactly one of `path` and `scratch`"),
         ("extends: nowhere", "profile 'nowhere' is neither one of demo"),
         ("extends: ME", "round in a circle"),
+        (
+            "extends: demo\nduplicates: {prefer_sources: [web_zh, nowhere]}",
+            "duplicates.prefer_sources names nowhere; there are abstracts_en, ",
+        ),
         ("[1, 2]", "expected a mapping"),
         ("a: [", "not readable as YAML"),
+        (
+            "corpus:\n  sources:\n    web: {path: a}\n    web: {path: b}",
+            "mine.yaml: not readable as YAML: key 'web' is given twice",
+        ),
         ("corpus: {}", "rules: Field required"),
         (
             "extends: demo\nsample_world: null\ncorpus: {sources: {}}",

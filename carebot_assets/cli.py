@@ -134,6 +134,31 @@ def summary() -> None:
 
 
 @app.command()
+def labels(
+    dry_run: Annotated[bool, typer.Option(help="price a run before it starts")] = False,
+    failed: Annotated[bool, typer.Option(help="list the failed labels")] = False,
+    forget: Annotated[str | None, typer.Option(help="give up a batch of this name")] = None,
+) -> None:
+    """Say what the teacher was asked, at what cost; or with an option, something else of it."""
+    settings = _settings()
+    from carebot_assets import labels as desk
+
+    store = _store(settings)
+    try:
+        if forget is not None:
+            if not desk.forget_batch(store, settings, forget):
+                raise _stop(f"no batch {forget!r} is under way")
+        elif dry_run:
+            desk.print_bill(console, store, settings)
+        elif failed:
+            desk.print_failed(console, store, settings)
+        else:
+            desk.print_ledger(console, store, settings)
+    except (StoreError, ValueError) as error:
+        raise _stop(str(error)) from None
+
+
+@app.command()
 def why(doc_id: Annotated[str, typer.Argument(help="id of a document, or its start")]) -> None:
     """Print the life of a document: origin, every verdict, where it ended."""
     settings = _settings()
@@ -160,6 +185,19 @@ def report(
         shutil.copy(page, out)
         page = out
     console.print(str(page), markup=False)
+
+
+@app.command()
+def export(out: Annotated[Path, typer.Argument(help="folder, made when missing")]) -> None:
+    """Collect the filtered corpus as JSON lines for dolma and datatrove in one folder."""
+    settings = _settings()
+    from carebot_assets.corpus.export import collect
+
+    try:
+        num_shards = collect(_store(settings), out)
+    except (ValueError, StoreError) as error:
+        raise _stop(str(error)) from None
+    console.print(f"{num_shards} shards in {out}", markup=False)
 
 
 def main() -> None:

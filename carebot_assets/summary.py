@@ -97,6 +97,7 @@ def _documents(store: Store) -> Table:
     )
     for stage in (
         store.scan("quality_funnel")
+        .filter(pl.col("stage") != "documents")
         .select(pl.col("stage").unique(maintain_order=True))
         .collect()["stage"]
     ):

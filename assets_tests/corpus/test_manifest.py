@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets_tests.conftest import rows_of
 from carebot_assets.corpus import manifest
 from carebot_assets.settings import CorpusSettings, CorpusSource, Settings
 
@@ -78,15 +77,19 @@ def test_single_bad_bytes_do_not_change_the_encoding(
     ("source", "message"),
     [
         ({"path": "nothing/*.csv"}, r"corpus\.sources\.web: no file matches .*nothing/\*\.csv"),
-        ({"path": "x.dat"}, "cannot tell the format of .*x.dat; set `format` to one of jsonl"),
+        ({"path": "x.dat"}, "cannot tell the format of .*x.dat; set `format` to one of csv"),
         ({"path": "x.txt", "encoding": "klingon"}, "unknown encoding 'klingon'; .* gb18030"),
-        ({"path": "links/*.txt"}, "outside.txt is a link that leaves .*links"),
-        ({"path": "bad.csv.gz"}, "bad.csv.gz cannot be read as csv.gz"),
+        ({"path": "x.txt", "encoding": "base64"}, "unknown encoding 'base64'"),
+        ({"path": "links/*.txt"}, "outside.txt leaves .*links, by `..` or a link"),
+        ({"path": "links/*/../../x.txt"}, r"x.txt leaves .*links, by `\.\.` or a link"),
+        ({"path": "odd*"}, r"odd\\u202etxt\.jsonl': the name holds invisible characters"),
     ],
 )
 def test_refused(demo: Settings, tmp_path: Path, source: dict[str, Any], message: str) -> None:
-    write(tmp_path, x__dat="a", x__txt="a", bad__csv__gz="not gzip", links_S_in__txt="a")
+    write(tmp_path, x__dat="a", x__txt="a", links_S_in__txt="a")
     (tmp_path / "links" / "outside.txt").symlink_to(tmp_path / "x.txt")
+    (tmp_path / "links" / "deep").mkdir()
+    (tmp_path / "odd\u202etxt.jsonl").touch()
     source["path"] = str(tmp_path / source["path"])
     with pytest.raises(ValueError, match=message):
         manifest.scan(plan_settings(demo, web=source))
@@ -120,24 +123,58 @@ def test_new_files_open_new_shards(demo: Settings, tmp_path: Path) -> None:
     }
 
 
-FILES = st.dictionaries(st.text("abcdefgh", min_size=1, max_size=4), st.integers(0, 300))
+@pytest.mark.parametrize("name", ["bad.csv.gz", "bad.jsonl.zst", "bad.parquet"])
+def test_a_damaged_file_does_not_stop_the_plan_of_the_others(
+    demo: Settings, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / name).write_bytes(b"neither gzip nor zstd nor parquet")
+    write(tmp_path, good__txt="a")
+    plan = manifest.scan(plan_settings(demo, shard_bytes=5, s={"path": str(tmp_path / "*.*")}))
+    assert plan["name"].to_list() == [name, "good.txt"]
+
+
+# Names and the lengths of the lines of their files.
+FILES = st.dictionaries(
+    st.text("abcdefgh", min_size=1, max_size=3), st.lists(st.integers(1, 300), max_size=8)
+)
 
 
 @settings(max_examples=60, deadline=None)
-@given(FILES, FILES)
+@given(FILES, FILES, st.sampled_from([64, 256, 5000]))
 def test_adding_files_never_moves_an_existing_one(
-    demo: Settings, old: dict[str, int], added: dict[str, int]
+    demo: Settings,
+    tmp_path_factory: pytest.TempPathFactory,
+    old: dict[str, list[int]],
+    added: dict[str, list[int]],
+    other_bytes: int,
 ) -> None:
-    config = plan_settings(demo, shard_bytes=256)
+    folder = tmp_path_factory.mktemp("files")
 
-    def planned(files: dict[str, int], previous: pl.DataFrame | None) -> dict[str, str]:
-        rows = [{"name": name, "bytes": size} for name, size in sorted(files.items())]
-        return {row["name"]: row["shard"] for row in manifest._assign("s", rows, previous, config)}
+    def planned(previous: pl.DataFrame | None, shard_bytes: int = 256) -> pl.DataFrame:
+        source = {"path": str(folder / "*.txt"), "format": "lines", "encoding": "utf-8"}
+        return manifest.scan(plan_settings(demo, shard_bytes, s=source), previous)
 
-    before = planned(old, None)
-    rows = [{"source": "s", "name": name, "shard": shard} for name, shard in before.items()]
-    previous = rows_of("corpus_manifest", *rows)
-    after = planned({**added, **old}, previous)
-    assert {name: after[name] for name in old} == before
-    assert not {after[name] for name in set(added) - set(old)} & set(before.values())
-    assert planned(old, previous) == before
+    for name, lengths in {"first": [1], **old}.items():
+        (folder / f"{name}.txt").write_text("".join("x" * n + "\n" for n in lengths))
+    before = planned(None)
+    assert_whole(folder, before)
+    for name, lengths in added.items():
+        if name not in old:
+            (folder / f"{name}.txt").write_text("".join("y" * n + "\n" for n in lengths))
+    after = planned(before, other_bytes)
+    assert_whole(folder, after)
+    mine = after.filter(pl.col("name").is_in(before["name"].to_list()))
+    assert mine.equals(before), "whatever the size of a shard is now"
+    new = after.filter(~pl.col("name").is_in(before["name"].to_list()))
+    assert not set(new["shard"]) & set(before["shard"])
+    assert planned(after, other_bytes).equals(after)
+
+
+def assert_whole(folder: Path, plan: pl.DataFrame) -> None:
+    """The parts of every file follow each other, and each begins where a line does."""
+    for (name,), parts in plan.group_by("name"):
+        content = (folder / str(name)).read_bytes()
+        starts, stops = parts["start"].to_list(), parts["stop"].to_list()
+        assert [*starts, len(content)] == [0, *stops]
+        assert all(content[start - 1 : start] == b"\n" for start in starts[1:])
+        assert parts["first"].to_list() == [content[:start].count(b"\n") for start in starts]

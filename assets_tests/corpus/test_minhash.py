@@ -1,5 +1,7 @@
 """Signatures of documents, streamed, and the probability that a pair is found."""
 
+import itertools
+
 import polars as pl
 import pytest
 
@@ -52,3 +54,40 @@ def test_summary_counts_texts_without_shingles() -> None:
     found = minhash.summarize(table, settings)
     assert (found["num_signatures"], found["num_without_shingles"]) == (2, 1)
     assert found["match_probability_at_0.8"] == pytest.approx(0.9235, abs=1e-4)
+    assert [found[name] for name in ("ngram", "num_hashes", "bands", "rows", "hash_seed")] == [
+        5, 112, 14, 8, 0
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("min_similarity", [0.0, 0.5, 0.7, 1.0])
+def test_removal_probability_counts_all_ways(min_similarity: float) -> None:
+    chosen = DuplicateSettings(bands=3, rows=3, min_similarity=min_similarity)
+    expected = 0.0
+    for ways in itertools.product([False, True], repeat=9):
+        found = any(all(ways[i : i + 3]) for i in (0, 3, 6)) and sum(ways) / 9 >= min_similarity
+        expected += found * 0.8 ** sum(ways) * 0.2 ** (9 - sum(ways))
+    assert minhash.removal_probability(0.8, chosen) == pytest.approx(expected)
+
+
+def test_the_score_is_a_column_of_documents_or_measures() -> None:
+    frame = documents(["a b", "a b c"]).lazy()
+    measures = pl.LazyFrame({"doc_id": [f"{1:032x}", f"{0:032x}"], "digit_ratio": [0.5, 0.25]})
+
+    def scores(best_by: str) -> list[float]:
+        chosen = DuplicateSettings(best_by=best_by)
+        return minhash.signatures(frame, chosen, measures).collect()["score"].to_list()
+
+    assert scores("n_chars") == [3.0, 5.0]
+    assert scores("-digit_ratio") == [-0.25, -0.5]
+    with pytest.raises(ValueError, match=r"best_by: 'beauty' .* there are digit_ratio, n_chars"):
+        scores("beauty")
+
+
+def test_another_seed_makes_another_signature() -> None:
+    frame = documents(["one two three four five six"]).lazy()
+    one, two, again = (
+        minhash.signatures(frame, DuplicateSettings(hash_seed=seed)).collect() for seed in (0, 1, 0)
+    )
+    assert one.equals(again)
+    assert one["signature"][0].is_in(two["signature"][0]).sum() == 0
+    assert one["text_hash"].equals(two["text_hash"])

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from assets_tests.corpus.test_manifest import plan_settings, write
 from carebot_assets import tables
-from carebot_assets.corpus import manifest, records
+from carebot_assets.corpus import jsonpaths, manifest, records
 from carebot_assets.corpus.readers import ShardReader
 from carebot_assets.corpus.recipes import Recipe
-from carebot_assets.settings import Settings
+from carebot_assets.settings import CorpusSettings, Settings
 
 GOOD = "Hypertension is a lasting rise of the blood pressure."
 
@@ -25,9 +25,8 @@ def read(
     demo: Settings, path: Path, max_bad_ratio: float = 1.0, max_chars: int = 1000, **source: Any
 ) -> tuple[pl.DataFrame, pl.DataFrame, int]:
     config = plan_settings(demo, s={"path": str(path), **source})
-    corpus = config.corpus.model_copy(
-        update={"max_bad_ratio": max_bad_ratio, "max_record_chars": max_chars}
-    )
+    limits = {"max_bad_ratio": max_bad_ratio, "max_bad_records": 0, "max_record_chars": max_chars}
+    corpus = config.corpus.model_copy(update=limits)
     reader = ShardReader(manifest.scan(config), corpus)
     documents = reader.documents().collect()
     return documents, reader.quarantine(), reader.num_records
@@ -66,6 +65,12 @@ def test_json_paths(demo: Settings, tmp_path: Path) -> None:
     assert documents["text"].to_list() == ["a", "b"]
     assert documents["origin"].to_list() == ["s/squad.json#0.0", "s/squad.json#0.1"]
     assert texts(demo, tmp_path / "list.json", text="[]") == ["x", "y"]
+    (tmp_path / "one.json").write_text('{"t": 5, "text": "x"}')
+    assert texts(demo, tmp_path / "one.json") == ["x"]
+    assert read(demo, tmp_path / "one.json", text="t")[1].height == 1
+    by_id = {"a": {"text": "x"}, "b": {"text": "y"}}
+    (tmp_path / "by_id.json").write_text(json.dumps(by_id))
+    assert texts(demo, tmp_path / "by_id.json", text="[].text") == ["x", "y"]
     _, bad, _ = read(demo, tmp_path / "rows.json", text="t")
     assert bad["error"].to_list() == ["field 't' is UBIGINT, not text"]
     (tmp_path / "n.jsonl").write_bytes(jsonl({"a": {"b.c": 1, "病": "x"}, "k": "1"}, {"a": 3}))
@@ -169,7 +174,7 @@ def test_parquet_text_and_lines(demo: Settings, tmp_path: Path) -> None:
 def test_utf_16_and_a_far_too_long_line(
     demo: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(records, "BATCH_CHARS", 16)
+    monkeypatch.setattr(records, "BATCH_BYTES", 16)
     (tmp_path / "a.txt").write_text("一二三\n" + "四" * 5000 + "\n五", "utf-16")
     documents, bad, _ = read(demo, tmp_path / "a.txt", format="lines", max_chars=100)
     assert documents["text"].to_list() == ["一二三", "五"]
@@ -229,7 +234,7 @@ def test_csv_round_trip(
         for row in manifest.scan(
             plan_settings(demo, s={"path": str(path), "encoding": "utf-8"})
         ).iter_rows(named=True)
-        for batch in records.read(Recipe.of(row, 1000))
+        for batch in records.read(Recipe.of(row, CorpusSettings()))
     ]
     found = pl.concat(batches)["text"].to_list() if batches else []
     assert found == [text for _, text in rows]
@@ -245,3 +250,39 @@ def test_any_bytes_are_accounted_for(
     documents, bad, count = read(demo, path, encoding="utf-8")
     assert documents.height + bad.height == count
     assert count <= path.read_bytes().count(b"\n") + 1
+
+
+VALUE = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(10**25), 10**25),
+    st.floats(),
+    st.text(max_size=5),
+    st.sampled_from(["1", "true", "1e5", "\x00", "\ud800", "-0"]),
+    st.lists(st.integers(), max_size=2),
+)
+RECORD = st.dictionaries(st.sampled_from(["text", "k", "z"]), VALUE, max_size=3)
+LINE = st.one_of(
+    RECORD.map(json.dumps),
+    st.tuples(RECORD.map(json.dumps), st.integers(0, 30)).map(lambda t: t[0][: t[1]]),
+    st.sampled_from(["null", "1", "[]", '{"text": "a", "text": "b"}', '{"te\\u0078t": "a"}']),
+    st.text('{}[]":,atex 1\\\t\x01', max_size=12),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(LINE, min_size=1, max_size=4), st.sampled_from([(), ("k",)]))
+def test_the_fast_way_through_json_finds_what_the_other_does(
+    lines: list[str], others: tuple[str, ...]
+) -> None:
+    frame = pl.DataFrame(
+        {"position": range(len(lines)), "line": lines, "error": [None] * len(lines)}
+    )
+    found = jsonpaths.extract(frame, ("text",), others)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jsonpaths, "_plain", lambda *_: None)
+        expected = jsonpaths.extract(frame, ("text",), others)
+    # The text of a bad record is not looked at.
+    whole = pl.col("error").is_null()
+    assert found.select(expected.columns).filter(whole).equals(expected.filter(whole))
+    assert found["error"].equals(expected["error"])

@@ -10,13 +10,24 @@ from carebot_assets import tables
 from carebot_assets.corpus import rules, screening, summaries
 from carebot_assets.settings import RuleSettings, Settings
 
-FINE: dict[str, Any] = {
-    "doc_id": "a", "shard": "s", "lang": "en", "num_tokens": 200, "special_char_ratio": 0.05,
-    "digit_ratio": 0.01, "letter_ratio": 0.8, "url_line_ratio": 0.0, "boilerplate_line_ratio": 0.0,
-    "dup_line_ratio": 0.0, "dup_sentence_ratio": 0.0, "top_ngram_ratio": 0.0,
-    "replacement_ratio": 0.0, "mojibake_ratio": 0.0, "num_advert_hits": 0, "num_toxic_hits": 0,
-    "num_stop_words": 8, "unique_char_ratio": 0.2, "unterminated_ratio": 0.0, "private_kinds": [],
+# Every measure at a value that no rule minds, or at none of the kind.
+GOOD = {
+    "num_chars": 1200, "num_tokens": 200, "letter_ratio": 0.8, "alpha_word_ratio": 0.98,
+    "mean_word_length": 5.0, "num_stop_words": 8, "mean_log_probability": -8.0,
+    "unique_char_ratio": 0.5, "num_c4_sentences": 9, "c4_line_ratio": 1.0,
+    "line_punctuation_ratio": 1.0, "special_char_ratio": 0.05, "digit_ratio": 0.01,
 }  # fmt: skip
+FINE: dict[str, Any] = {
+    **{name: 0 for name, dtype in rules.MEASURES.items() if dtype.is_numeric()},
+    **{
+        "doc_id": "a",
+        "shard": "s",
+        "lang": "en",
+        "private_kinds": [],
+        "private_counts": [],
+        **GOOD,
+    },
+}
 
 
 def decide(settings: RuleSettings, **changed: Any) -> dict[str, Any]:
@@ -35,28 +46,45 @@ def test_a_fine_document_is_kept(demo: Settings, lang: str) -> None:
 @pytest.mark.parametrize("rule", rules.RULES, ids=lambda rule: rule.name)
 @pytest.mark.parametrize("lang", ["zh", "en"])
 def test_every_rule_fails_alone(demo: Settings, rule: rules.Rule, lang: str) -> None:
-    threshold = rule.value(getattr(demo.rules, lang))
+    chosen = getattr(demo.rules, lang)
+    threshold = rule.value(chosen)
+    if threshold is None:
+        # Off in the profile: whatever the measure is, until the rule is switched on.
+        for value in (0, 1):
+            assert decide(demo.rules, lang=lang, **{rule.measure: value})["verdict"] == "keep"
+        threshold = 3.0 if rule.measure.startswith(("num_", "mean_")) else 0.5
+        chosen = chosen.model_copy(update={rule.threshold: threshold})
+    settings = demo.rules.model_copy(update={lang: chosen})
     step = 1 if rule.measure.startswith("num_") else 0.0001
-    fine = {"lang": lang, "unique_char_ratio": 0.5}
-    at = decide(demo.rules, **fine | {rule.measure: threshold})
+    at = decide(settings, **{"lang": lang, rule.measure: threshold})
     assert at["verdict"] == "keep"
     beyond = threshold + (step if rule.fails == "above" else -step)
-    failed = decide(demo.rules, **fine | {rule.measure: beyond})
+    failed = decide(settings, **{"lang": lang, rule.measure: beyond})
     assert (failed["verdict"], failed["reasons"]) == ("drop", [rule.name])
     evidence = {"rule": rule.name, "value": pytest.approx(beyond), "threshold": threshold}
     assert failed["evidence"] == [evidence]
 
 
+def test_rows_keep_their_order_and_language(demo: Settings) -> None:
+    langs = ["en", "zh", "other", "zh", "en"]
+    rows = [FINE | {"doc_id": str(i), "lang": lang} for i, lang in enumerate(langs)]
+    rows[3]["num_tokens"] = 1
+    found = rules.decide(rows_of("text_measures", *rows).lazy(), demo.rules).collect()
+    assert found["doc_id"].to_list() == ["0", "1", "2", "3", "4"]
+    assert found["verdict"].to_list() == ["keep", "keep", "drop", "drop", "keep"]
+    assert rules.decide(rows_of("text_measures").lazy(), demo.rules).collect().height == 0
+
+
 def test_all_reasons_are_kept(demo: Settings) -> None:
     verdict = decide(demo.rules, num_tokens=3, num_advert_hits=9, lang="other")
-    assert verdict["reasons"] == ["min_tokens_v1", "advert_v1", "language_v1"]
+    assert verdict["reasons"] == ["min_tokens_v2", "advert_v1", "language_v2"]
 
 
 def test_an_unknown_language_meets_the_laxer_threshold(demo: Settings) -> None:
     lax = min(demo.rules.zh.min_unique_char_ratio, demo.rules.en.min_unique_char_ratio)
-    assert decide(demo.rules, lang="other", unique_char_ratio=lax)["reasons"] == ["language_v1"]
+    assert decide(demo.rules, lang="other", unique_char_ratio=lax)["reasons"] == ["language_v2"]
     below = decide(demo.rules, lang="other", unique_char_ratio=lax - 0.01)
-    assert below["reasons"] == ["unique_chars_v1", "language_v1"]
+    assert below["reasons"] == ["unique_chars_v2", "language_v2"]
 
 
 def test_private_information_is_dropped_masked_or_kept(demo: Settings) -> None:
@@ -82,7 +110,7 @@ def verdict(doc_id: str, name: str, *reasons: str, **more: Any) -> dict[str, Any
 
 
 def test_expectations_pass_and_fail() -> None:
-    good = [verdict("a", "keep"), verdict("b", "drop", "digits_v1")]
+    good = [verdict("a", "keep"), verdict("b", "drop", "digits_v2")]
     frame = rows_of("rule_verdicts", *good).lazy()
     dropped = pl.col("verdict").eq("drop")
     assert screening.share_of("drops", frame, dropped, 0.0, 0.5).passed
@@ -90,12 +118,14 @@ def test_expectations_pass_and_fail() -> None:
     assert screening.share_of("drops", frame.head(0), dropped, 0.2, 0.4).passed
     assert screening.known_reasons(frame, rules.RULE_NAMES).passed
     assert not screening.known_reasons(frame, ("other_v1",)).passed
-    silent = rows_of("rule_verdicts", verdict("a", "drop", "digits_v1", evidence=[])).lazy()
+    silent = rows_of("rule_verdicts", verdict("a", "drop", "digits_v2", evidence=[])).lazy()
     assert not screening.known_reasons(silent, rules.RULE_NAMES).passed
 
     measures = rows_of("text_measures", FINE).lazy()
     assert screening.in_range(measures).passed
-    for wrong in ({"digit_ratio": 1.2}, {"digit_ratio": None}, {"num_tokens": -1}):
+    infinite = {"mean_log_probability": float("-inf")}
+    wrongs = ({"digit_ratio": 1.2}, {"digit_ratio": None}, {"num_tokens": -1}, infinite)
+    for wrong in wrongs:
         finding = screening.in_range(rows_of("text_measures", FINE | wrong).lazy())
         assert not finding.passed
         assert next(iter(wrong)) in finding.description
@@ -118,11 +148,11 @@ def test_expectations_on_plan_and_records() -> None:
 
 
 def test_summaries_are_json_with_tables() -> None:
-    rows = [verdict("a", "keep", masked_kinds=["phone"]), verdict("b", "drop", "digits_v1")]
+    rows = [verdict("a", "keep", masked_kinds=["phone"]), verdict("b", "drop", "digits_v2")]
     summary = summaries.of_verdicts(rows_of("rule_verdicts", *rows).lazy())
     assert summary["num_keep"] == summary["num_drop"] == summary["num_to_mask"] == 1
     assert summary["drop_ratio"] == 0.5
-    assert summary["reasons"] == "| rule | documents |\n| --- | --- |\n| digits_v1 | 1 |"
+    assert summary["reasons"] == "| rule | documents |\n| --- | --- |\n| digits_v2 | 1 |"
     empty = summaries.of_verdicts(rows_of("rule_verdicts").lazy())
     assert empty["drop_ratio"] == 0.0
     measures = summaries.of_measures(rows_of("text_measures", FINE).lazy())

@@ -13,8 +13,10 @@ import polars as pl
 import pytest
 
 from assets_tests.dialogue.conftest import model_dir  # noqa: F401 - a fixture
+from carebot_assets.corpus import contamination
 from carebot_assets.defs.artifact import RECIPES
 from carebot_assets.defs.checking import build_checks
+from carebot_assets.defs.corpus import selection_assets  # noqa: F401 - registers an input
 from carebot_assets.defs.evaluation import assets as evaluation  # noqa: F401 - registers an input
 from carebot_assets.defs.instruction import assets as instruction
 from carebot_assets.defs.instruction import checks as instruction_checks  # noqa: F401 - declares
@@ -31,7 +33,10 @@ CHECKPOINTS = ("base_model", "boost_checkpoint", "sft_checkpoint")
 
 def answer(role: str, item: dict[str, str]) -> dict[str, Any]:
     if role == "instruction_score":
-        return {"complexity": 3.0, "quality": 2.0 + len(item["answer"]) % 4}
+        return {
+            "complexity": 2.0 + len(item["question"]) % 4,
+            "quality": 2.0 + len(item["answer"]) % 4,
+        }
     if role == "doctor_answer":
         return {"answer": f"Please rest. {len(item['dialogue'])}"}
     longer = len(item["answer_a"]) - len(item["answer_b"])
@@ -39,19 +44,20 @@ def answer(role: str, item: dict[str, str]) -> dict[str, Any]:
 
 
 class FakeTeacher(TeacherResource):
-    """The longer answer wins; every 17th call fails."""
+    """The longer answer wins; every 27th call fails."""
 
     @contextmanager
     def open(self) -> Iterator[Any]:
         def ask(role: str, asked: list[dict[str, str]], round: int = 0) -> list[Any]:
+            cost = {"cached": False, "input_tokens": 1, "output_tokens": 1, "usd": 0.0}
             return [
-                SimpleNamespace(status="failed", value=None)
-                if number % 17 == 16
-                else SimpleNamespace(status="ok", value=answer(role, item))
+                SimpleNamespace(status="failed", value=None, **cost)
+                if number % 27 == 26
+                else SimpleNamespace(status="ok", value=answer(role, item), **cost)
                 for number, item in enumerate(asked)
             ]
 
-        yield SimpleNamespace(ask=ask, description="fake")
+        yield SimpleNamespace(ask=ask, description="fake", model="fake")
 
 
 @pytest.fixture
@@ -67,6 +73,7 @@ def store(
     monkeypatch.setenv("CAREBOT_SET__instruction__confilter_band", "[0.5, 2.0]")
     monkeypatch.setenv("CAREBOT_SET__instruction__min_deita_score", "8")
     monkeypatch.setenv("CAREBOT_SET__instruction__preference_share", "0.3")
+    monkeypatch.setenv("CAREBOT_SET__instruction__min_spearman", "-1")
     monkeypatch.setenv("CAREBOT_SET__preference__prompts", "12")
     monkeypatch.setenv("CAREBOT_SET__preference__max_new_tokens", "4")
     current_settings.cache_clear()
@@ -83,6 +90,8 @@ def store(
         suites = settings.evaluation.benchmarks.items()
         frames = [items.load_suite(n, s, settings.resolve(s.path)) for n, s in suites]
         draft.write(items.combine(frames))
+    with store.publish("benchmark_ngrams") as draft:
+        draft.write(contamination.ngrams(store.scan("benchmark_items"), settings.contamination))
     return store
 
 
@@ -104,15 +113,18 @@ def test_from_files_to_preference_pairs(store: Store) -> None:
         for source in sources:
             verdicts = run([asset], source)
             assert {name for name, passed in verdicts.items() if not passed} <= {"quarantine_rate"}
-    scored = [instruction.instruction_scores, instruction.confilter_scores, instruction.sft_set]
+    scored = [
+        instruction.instruction_seed_scores, instruction.instruction_raters,
+        instruction.instruction_scores, instruction.confilter_scores, instruction.sft_set,
+    ]  # fmt: skip
     verdicts = run(scored)
-    # Few records, and a teacher that fails often: these two look for a person.
-    assert {name for name, passed in verdicts.items() if not passed} == {
-        "teacher_failures",
-        "records_per_language",
-    }
+    # Few records look for a person.
+    assert {name for name, passed in verdicts.items() if not passed} == {"records_per_language"}
+    seeds = store.scan("instruction_seed_scores").collect()
+    assert set(seeds["status"]) == {"ok", "failed"}
+    assert store.require("instruction_raters").metadata["teacher"] == "fake"
     chosen = store.scan("sft_set").collect()
-    assert set(chosen["verdict"]) == {"keep", "drop", "failed"}
+    assert set(chosen["verdict"]) == {"keep", "drop"}
     assert {"single", "multi", "choice"} == set(chosen.filter(pl.col("verdict") == "keep")["kind"])
     metadata = store.require("sft_set").metadata
     assert metadata["num_candidates"] == chosen.height

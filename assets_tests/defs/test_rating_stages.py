@@ -1,5 +1,6 @@
 """The domain and quality stages on a small sample world, labelled by the offline teacher."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,14 +12,17 @@ import dagster as dg
 import polars as pl
 import pytest
 
+from carebot_assets.defs.artifact import RECIPES
 from carebot_assets.defs.checking import build_checks
 from carebot_assets.defs.corpus import assets as corpus  # noqa: F401 - registers inputs
 from carebot_assets.defs.corpus import selection_assets  # noqa: F401 - registers inputs
 from carebot_assets.defs.domain import assets as domain
 from carebot_assets.defs.domain import checks as domain_checks  # noqa: F401 - registers checks
+from carebot_assets.defs.launcher import Launcher
 from carebot_assets.defs.quality import assets as quality
 from carebot_assets.defs.quality import checks as quality_checks  # noqa: F401 - registers checks
 from carebot_assets.defs.resources import TeacherResource, Workshop
+from carebot_assets.raters import people
 from carebot_assets.sample.knowledge import KnowledgeBase, load_knowledge
 from carebot_assets.sample.render import render
 from carebot_assets.settings import current_settings
@@ -28,6 +32,7 @@ from carebot_assets.teacher.client import Answer
 
 SHARD = "web-00000"
 NUM_DOCUMENTS = 420
+SEEDS = [domain.domain_seed_sample, domain.domain_seed_labels, domain.domain_long_tail]
 
 
 def documents() -> pl.DataFrame:
@@ -67,7 +72,9 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh_settings: None)
         row = {name: None for name in BY_NAME["corpus_manifest"].columns} | {"shard": SHARD}
         draft.write(pl.DataFrame([row], schema=BY_NAME["corpus_manifest"].schema))
     with store.publish("documents", SHARD) as draft:
-        draft.write(frame)
+        wanted = BY_NAME["documents"].schema
+        missing = [pl.lit(None, t).alias(c) for c, t in wanted.items() if c not in frame.columns]
+        draft.write(frame.with_columns(missing))
     number = pl.int_range(pl.len())
     judged = frame.select(
         "doc_id",
@@ -97,8 +104,16 @@ class FailingTeacher(TeacherResource):
                 for number in range(len(items))
             ]
 
+        def ask_rounds(role: str, items: list[Any], rounds: Any, **_: Any) -> list[list[Answer]]:
+            return [ask(role, items) for _ in rounds]
+
+        bill = {"num_calls": 1, "num_cached": 0, "expected_usd": 0.0, "cost_usd": 0.0}
         yield SimpleNamespace(
-            ask=ask, estimate=lambda *_, **__: {}, model="m", description="failing"
+            ask=ask,
+            ask_rounds=ask_rounds,
+            estimate=lambda *_, **__: bill,
+            model="m",
+            description="failing",
         )
 
 
@@ -113,7 +128,11 @@ def run(
         result = dg.materialize(
             [*assets, *checks],
             partition_key=SHARD if sharded else None,
-            resources={"workshop": Workshop(), "teacher": teacher or TeacherResource()},
+            resources={
+                "workshop": Workshop(),
+                "teacher": teacher or TeacherResource(),
+                "launcher": Launcher(),
+            },
             instance=instance,
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             raise_on_error=False,
@@ -130,7 +149,7 @@ def run(
 
 def test_both_stages_and_their_checks(store: Store) -> None:
     found, metadata = run(
-        [domain.domain_seed_sample, domain.domain_seed_labels, domain.domain_classifier],
+        [*SEEDS, domain.domain_classifier, domain.domain_prefilter],
     )
     # The sample world has no document of label "Others", and the check says so.
     assert [name for name, passed in found.items() if not passed] == ["class_minimum"]
@@ -172,11 +191,78 @@ def test_a_second_run_pays_for_nothing_and_changes_nothing(store: Store) -> None
 
 
 def test_failed_calls_are_never_labels_and_block(store: Store) -> None:
-    found, _ = run(
-        [domain.domain_seed_sample, domain.domain_seed_labels, domain.domain_classifier],
-        FailingTeacher(),
-    )
+    found, _ = run([*SEEDS, domain.domain_classifier], FailingTeacher())
     assert not found["label_coverage"] and store.manifest("domain_classifier") is None
     table = store.scan("domain_seed_labels").collect()
     failed = table.filter(pl.col("status") == "failed")
     assert failed.height == 67 and failed["label"].null_count() == 67
+    # Not in the run of the check alone: while it fails, nothing learns from these labels.
+    with store.publish("domain_long_tail") as draft:
+        draft.write(pl.DataFrame(schema=BY_NAME["domain_long_tail"].schema))
+    with dg.DagsterInstance.ephemeral() as instance:
+        labels = [domain.domain_seed_labels, *build_checks("domain_seed_labels")]
+        resources = {"workshop": Workshop(), "teacher": FailingTeacher(), "launcher": Launcher()}
+        for assets in (labels, [domain.domain_classifier]):
+            result = dg.materialize(
+                assets, resources=resources, instance=instance, raise_on_error=False
+            )
+    [failure] = result.get_step_failure_events()
+    said = failure.step_failure_data.user_failure_data.description
+    assert "domain_seed_labels/label_coverage" in said
+    assert store.manifest("domain_classifier") is None
+
+
+def test_only_failures_are_retried_and_a_whole_table_is_current(store: Store) -> None:
+    recipe = RECIPES["domain_seed_labels"]
+    run(SEEDS[:2], FailingTeacher())
+    first = store.require("domain_seed_labels")
+    assert first.metadata["num_failed"] == 67 and len(first.metadata["failed_documents"]) == 67
+    assert recipe.current(store, None) is None
+    _, metadata = run(SEEDS[:2])
+    assert metadata["num_failed"] == 0 and recipe.current(store, None) is not None
+
+
+def test_people_win_over_the_teacher(
+    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    frame = store.scan("documents", SHARD).collect()
+    kept, dropped = frame["doc_id"][1], frame["doc_id"][0]
+    path = tmp_path / "labels.jsonl"
+    rows = [
+        {"doc_id": kept, "label": "Aerospace"},
+        {"doc_id": dropped, "label": "Sports"},
+        {"text": "火箭发射，联系电话13812345678。", "label": "Aerospace"},
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    monkeypatch.setenv("CAREBOT_SET__domain__human_labels", str(path))
+    monkeypatch.setenv("CAREBOT_SET__domain__seed_documents", "20")
+    current_settings.cache_clear()
+    found, metadata = run(SEEDS)
+    assert not found["judged_by_people_found"] and metadata["left_out"] == [dropped]
+    sample = store.scan("domain_seed_sample").collect()
+    assert sample.height == 22 and sample["doc_id"].is_sorted()
+    [own] = sample.filter(source="human")["text"].to_list()
+    assert own.startswith("火箭发射") and "13812345678" not in own
+    table = store.scan("domain_seed_labels").collect()
+    said = table.filter(labeled_by="human")
+    assert said["label"].to_list() == ["Aerospace"] * 2 and said["status"].unique()[0] == "agreed"
+    assert table.filter(doc_id=kept)["label_1"][0] is not None
+    # A changed file is seen.
+    assert RECIPES["domain_seed_labels"].current(store, None) is not None
+    path.write_text(json.dumps(rows[0] | {"label": "Sports"}) + "\n", "utf-8")
+    assert RECIPES["domain_seed_labels"].current(store, None) is None
+    path.write_text('{"doc_id": "x", "label": "Weather"}\n', "utf-8")
+    with pytest.raises(ValueError, match=r"labels.jsonl, record 1: label 'Weather' is none of"):
+        people.read_labels(str(path), current_settings().domain.labels)
+
+
+def test_synthetic_documents_train_but_are_nothing_else(store: Store) -> None:
+    found, _ = run([*SEEDS, domain.domain_classifier])
+    written = store.scan("domain_long_tail").collect()
+    assert written.height and written["synthetic"].all()
+    assert found["marked_as_synthetic"] and found["long_tail_filled"]
+    agreed = store.scan("domain_seed_labels").filter(pl.col("status") == "agreed").collect()
+    trained = store.require("domain_classifier").metadata
+    assert trained["num_train"] + trained["num_validation"] == agreed.height + written.height
+    real = store.scan("documents", SHARD).collect()["doc_id"]
+    assert not set(written["doc_id"]) & set(real)

@@ -38,6 +38,7 @@ def decide(tokenizer: Any, *rows: dict[str, object], source: str = "a", **settin
         tokenizer,
         SETTINGS.model_copy(update=settings),
         phone_numbers,
+        lambda texts: texts.str.contains("LEAKED PASSAGE"),
     )
 
 
@@ -58,9 +59,10 @@ def decide(tokenizer: Any, *rows: dict[str, object], source: str = "a", **settin
         ((QUESTION, "作为AI语言模型，我不能回答这个问题。"), ["refusal_v1"]),
         ((ENGLISH, "As an AI language model I cannot say."), ["refusal_v1"]),
         ((QUESTION + "电话13800138000", ANSWER), ["private_information_v1"]),
-        (("Tell me: which vitamin prevents scurvy, in sailors", REPLY), ["benchmark_overlap_v1"]),
-        (("医生我的舌头上起了泡是怎么回事", ANSWER), ["benchmark_overlap_v1"]),
+        (("Tell me: which vitamin prevents scurvy, in sailors", REPLY), ["benchmark_overlap_v2"]),
+        (("医生我的舌头上起了泡是怎么回事", ANSWER), ["benchmark_overlap_v2"]),
         (("你好吗，医生？头痛", ANSWER), []),
+        ((ENGLISH, REPLY + " LEAKED PASSAGE"), ["benchmark_overlap_v2"]),
         (("好", "是"), ["too_short_v1"]),
         ((QUESTION, ANSWER * 20), ["too_long_v1"]),
         ((QUESTION * 30, ANSWER), ["too_long_v1", "untrainable_v1"]),
@@ -142,6 +144,7 @@ def test_real_copies_are_found_across_sources(shared_data: Any, tokenizer: Any) 
         tokenizer,
         SETTINGS,
         phone_numbers,
+        lambda texts: texts.str.contains("LEAKED PASSAGE"),
     )
     copies = verdicts["reasons"].list.contains("duplicate_v1").mean()
     assert copies is not None and copies > 0.99

@@ -30,7 +30,13 @@ def test_rounds_are_rated_alone_and_averaged() -> None:
         {"question": "q3", "answer": "a3"},
     ]
     answers = [rated(2, 3), rated(4, 5), rated(1.5, 6), FAILED, rated(6, 6)]
-    scores = deita.combine(rounds, answers, "me")
+    seeds = deita.scored(rounds, answers, "me")
+    schema = tables.BY_NAME["instruction_seed_scores"].schema
+    assert conforms(
+        tables.BY_NAME["instruction_seed_scores"], seeds.select(schema.names()).lazy()
+    ).passed
+    assert seeds["status"].to_list() == ["ok", "ok", "ok", "failed", "ok"]
+    scores = deita.combine(seeds, "hash")
     assert conforms(tables.BY_NAME["instruction_scores"], scores.lazy()).passed
     assert scores["record_id"].to_list() == ["2", "1", "0"]
     assert scores["score"].to_list() == [(2 * 3 + 4 * 5) / 2, 1.5 * 6, None]
@@ -41,6 +47,17 @@ def test_rounds_are_rated_alone_and_averaged() -> None:
     assert report["mean_score"] == 11.0
 
 
+def test_a_sample_is_even_over_sources_and_does_not_depend_on_order() -> None:
+    one = [record(f"a{n}", "q", "a", "q", "a") for n in range(40)]
+    two = [record(f"b{n}", "q", "a") | {"source": "other"} for n in range(6)]
+    rounds = deita.rounds(rows_of("sft_dialogues", *one, *two).lazy())
+    assert rounds.height == 86 and set(rounds["round"]) == {0, 1}
+    chosen = deita.sample(rounds, 20, 1)
+    assert dict(chosen["source"].value_counts().iter_rows())["other"] == 6
+    assert chosen.equals(deita.sample(rounds.reverse(), 20, 1))
+    assert not chosen.equals(deita.sample(rounds, 20, 2))
+
+
 def test_nothing_to_rate() -> None:
     rounds = deita.rounds(rows_of("sft_dialogues").lazy())
-    assert deita.combine(rounds, [], "me").is_empty()
+    assert deita.scored(deita.sample(rounds, 5, 1), [], "me").is_empty()

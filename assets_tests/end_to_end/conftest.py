@@ -27,24 +27,31 @@ class Place:
     def store(self) -> Store:
         return Store(self.folder / ".carebot" / "store")
 
-    def run(
-        self, *command: str, cwd: Path | None = None, **environ: str
-    ) -> subprocess.CompletedProcess[str]:
-        """Run a command of the environment, in the place's folder unless told otherwise."""
-        env = {k: v for k, v in os.environ.items() if not k.startswith("CAREBOT_")}
-        env |= {
+    @property
+    def home(self) -> Path:
+        return self.folder / ".carebot" / "dagster"
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """What a command of this place finds in its environment."""
+        return {k: v for k, v in os.environ.items() if not k.startswith("CAREBOT_")} | {
             "CAREBOT_PROFILE": str(self.profile),
-            "DAGSTER_HOME": str(self.folder / ".carebot" / "dagster"),
+            "DAGSTER_HOME": str(self.home),
             "HF_HUB_OFFLINE": "1",
             # Two runs share two cores in `make test`.
             "OMP_NUM_THREADS": "1",
             "COLUMNS": "160",
             "CAREBOT_SET__store__root": str(self.store.root),
         }
+
+    def run(
+        self, *command: str, cwd: Path | None = None, **environ: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command of the environment, in the place's folder unless told otherwise."""
         return subprocess.run(
             [str(BIN / command[0]), *command[1:]],
             cwd=cwd or self.folder,
-            env=env | environ,
+            env=self.environ | environ,
             capture_output=True,
             text=True,
             timeout=540,

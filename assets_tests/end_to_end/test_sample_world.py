@@ -25,7 +25,7 @@ RECALL_FLOORS = {
     ("rules", "symbol_noise"): 0.9,
     ("rules", "private_information"): 0.9,
     ("duplicates", "exact_duplicate"): 0.95,
-    ("duplicates", "near_duplicate"): 0.7,
+    ("duplicates", "near_duplicate"): 0.95,
     ("contamination", "benchmark_leak"): 0.9,
     ("domain", "medical"): 0.85,
 }

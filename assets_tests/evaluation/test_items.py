@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assets_tests.conftest import rows_of
 from carebot_assets.evaluation import items as subject
 from carebot_assets.evaluation.__main__ import main
 from carebot_assets.evaluation.adapters import ADAPTERS
@@ -249,3 +250,19 @@ def test_the_publishers_files(
 def test_a_file_of_cases_without_reference_answers_is_refused(shared_data: Path) -> None:
     with pytest.raises(ValueError, match="record 0: no key 'description'"):
         load("cmb_clin", shared_data / "benchmarks/cmb_clin_cases/CMB-cases.json")
+
+
+def test_shipped_items_are_protected_too(tmp_path: Path) -> None:
+    mine = rows_of("benchmark_items", {"item_id": "a#0", "suite": "a", "question": "known?"}).lazy()
+    assert subject.with_shipped(mine, tmp_path).collect().equals(mine.collect())
+    (tmp_path / "a").mkdir()
+    rows = [
+        {"item_id": "a#0", "suite": "a", "question": q, "options": ["x"]}
+        for q in ("known?", "new?")
+    ]
+    lines = "".join(f"{json.dumps(row)}\n" for row in rows)
+    (tmp_path / "a" / "sample.jsonl").write_text(lines, "utf-8")
+    found = subject.with_shipped(mine, tmp_path).collect()
+    assert found["item_id"].to_list() == ["a#0", f"{tmp_path.name}/a#0"]
+    assert found["question"].to_list() == ["known?", "new?"]
+    assert subject.with_shipped(mine).collect().height > 100

@@ -76,14 +76,38 @@ def test_sample_does_not_depend_on_order_and_does_on_seed() -> None:
     assert "| web | zh | 10 |" in sampling.strata_counts(first.lazy())
 
 
-def test_texts_that_begin_alike_are_not_straddled() -> None:
-    starts = [
-        f"Document number {n} is about 高血压 and more of it. " + "x" * 40 for n in range(400)
+def sentences(count: int) -> list[str]:
+    rng = np.random.default_rng(5)
+    words = ["".join(rng.choice(list("abcdefghijklmnop"), 6)) for _ in range(900)]
+    chars = [chr(0x4E00 + i) for i in range(3000)]
+    return [
+        " ".join(rng.choice(words, 40)) if i % 2 else "".join(rng.choice(chars, 60))
+        for i in range(count)
     ]
-    first = splitting.is_validation(pl.Series([s + " One end." for s in starts]), 0.2, 1)
-    other = splitting.is_validation(pl.Series([s.upper() + "Another!" for s in starts]), 0.2, 1)
-    assert (first == other).all() and 0.14 < first.mean() < 0.26
-    assert (first != splitting.is_validation(pl.Series(starts), 0.2, 2)).any()
+
+
+def test_near_duplicates_are_not_straddled() -> None:
+    texts = sentences(300)
+    edited = [f"NEW START. {t[:-8].upper()} , and an end" for t in texts]
+    both = pl.Series([*texts, *edited])
+    groups = splitting.near_duplicate_groups(both)
+    assert (groups[:300] == groups[300:]).mean() > 0.99
+    assert len(np.unique(groups)) > 295
+    sides = splitting.is_validation(both, 0.2, 1)
+    assert (sides[:300] == sides[300:]).mean() > 0.99 and 0.1 < sides.mean() < 0.35
+    assert (sides != splitting.is_validation(both, 0.2, 2)).any()
+
+
+def test_the_side_of_a_text_does_not_depend_on_others() -> None:
+    texts = pl.Series(sentences(200))
+    whole = splitting.is_validation(texts, 0.3, 1)
+    assert (whole[50:] == splitting.is_validation(texts[50:], 0.3, 1)).all()
+
+
+@pytest.mark.parametrize("texts", [[], [""], ["", None], ["a", "a", "b"]])
+def test_little_text_is_split_too(texts: list[str | None]) -> None:
+    column = pl.Series(texts, dtype=pl.String)
+    assert len(splitting.is_validation(column, 0.5, 1)) == len(texts)
 
 
 def test_packaged_model_is_the_known_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,6 +117,38 @@ def test_packaged_model_is_the_known_one(monkeypatch: pytest.MonkeyPatch) -> Non
         encoder.packaged_model()
 
 
-def test_default_encoder_needs_no_model() -> None:
-    rows = encoder.open_encoder(EncoderSettings(features=512)).encode(["高血压", "fever"])
-    assert rows.shape == (2, 512)
+@pytest.mark.parametrize("backend", ["char_ngram", "word_ngram"])
+def test_hashing_encoders_need_no_model(backend: str) -> None:
+    settings = EncoderSettings(backend=backend, features=512)
+    rows = encoder.open_encoder(settings).encode(["高血压 fever", "fever 高血压", ""]).toarray()
+    assert rows.shape == (3, 512) and np.allclose(np.linalg.norm(rows, axis=1), [1, 1, 0])
+    assert not np.allclose(rows[0], rows[1])
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(1, 300), max_size=80), st.integers(1, 600))
+def test_batches_hold_every_text_once_within_the_budget(lengths: list[int], budget: int) -> None:
+    batches = encoder.budgeted(np.array(lengths, dtype=np.int64), budget)
+    assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
+    for batch in batches:
+        padded = len(batch) * max(lengths[i] for i in batch)
+        assert padded <= budget or len(batch) == 1
+
+
+@pytest.mark.parametrize(("dtype", "least"), [("float32", 0.999999), ("bfloat16", 0.999)])
+def test_sentence_encoder_gives_the_library_s_vectors(dtype: str, least: float) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    texts = [*sentences(6), "", "高血压", "Hypertension is common. " * 90]
+    own = encoder.open_encoder(
+        EncoderSettings(backend="sentence_transformers", dtype=dtype, batch_tokens=300)
+    ).encode(texts)
+    plain = SentenceTransformer(str(encoder.packaged_model())).encode(
+        texts, normalize_embeddings=True, show_progress_bar=False
+    )
+    assert ((own * plain).sum(axis=1) >= least).all()
+
+
+def test_only_transformers_are_tuned() -> None:
+    with pytest.raises(ValueError, match="fine_tune needs a sentence model"):
+        EncoderSettings(backend="char_ngram", fine_tune={})

@@ -7,8 +7,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from carebot_assets.raters import classifier, plots, regressor, scores
-from carebot_assets.settings import DomainSettings, EncoderSettings, QualitySettings
+from carebot_assets.raters import backbones, classifier, encoder, head, plots, regressor, scores
+from carebot_assets.raters.rubric import QUALITY
+from carebot_assets.settings import DomainSettings, EncoderSettings
 
 ENCODER = EncoderSettings(features=4096)
 WORDS = {
@@ -32,7 +33,6 @@ DOMAIN = DomainSettings(
     medical_labels=["Health & Medicine"],
     seed_documents=200,
 )
-QUALITY = QualitySettings(seed_documents=200)
 
 
 def labelled(num: int, seed: int = 0) -> pl.DataFrame:
@@ -41,7 +41,9 @@ def labelled(num: int, seed: int = 0) -> pl.DataFrame:
     for number in range(num):
         (label, lang), words = rng.choice(list(WORDS.items()))
         text = ("" if lang == "zh" else " ").join(rng.choices(words, k=15))
-        rows.append({"doc_id": str(number), "label": label, "lang": lang, "text": text})
+        rows.append(
+            {"doc_id": str(number), "label": label, "lang": lang, "source": label, "text": text}
+        )
     return pl.DataFrame(rows)
 
 
@@ -54,7 +56,9 @@ def rated(num: int, seed: int = 0) -> pl.DataFrame:
         words = rng.choices(WORDS["Health & Medicine", lang], k=good)
         words += rng.choices(WORDS["Sports", lang], k=10 - good)
         text = ("" if lang == "zh" else " ").join(rng.sample(words, 10))
-        rows.append({"doc_id": str(number), "score": good / 2, "lang": lang, "text": text})
+        rows.append(
+            {"doc_id": str(number), "score": good / 2, "lang": lang, "source": "web", "text": text}
+        )
     return pl.DataFrame(rows)
 
 
@@ -95,14 +99,14 @@ def test_nothing_to_predict(tmp_path: Path) -> None:
 
 
 def test_rater_learns_and_says_so(tmp_path: Path) -> None:
-    trained = regressor.train(rated(400), QUALITY, ENCODER, seed=1)
+    trained = regressor.train(rated(400), QUALITY, ENCODER, 1)
     assert trained.metrics["spearman"] > 0.8 and set(trained.metrics["by_lang"]) == {"en", "zh"}
     trained.head.save(tmp_path)
     fresh = rated(100, seed=5)
-    found = regressor.predict(tmp_path, fresh.lazy())
+    found = regressor.predict(tmp_path, QUALITY, fresh.lazy())
     assert found["score"].is_between(0, 5).all()
     assert np.corrcoef(found["score"], fresh["score"])[0, 1] > 0.8
-    assert found.equals(regressor.predict(tmp_path, fresh.lazy()))
+    assert found.equals(regressor.predict(tmp_path, QUALITY, fresh.lazy()))
 
 
 @pytest.mark.parametrize("seeds", [labelled(200).filter(pl.col("label") == "Sports"), labelled(1)])
@@ -113,23 +117,23 @@ def test_too_little_for_a_classifier(seeds: pl.DataFrame) -> None:
 
 @pytest.mark.parametrize("seeds", [rated(5), rated(100).with_columns(score=3.0)])
 def test_too_little_for_a_rater(seeds: pl.DataFrame) -> None:
-    with pytest.raises(ValueError, match=r"raise quality\.seed_documents"):
-        regressor.train(seeds, QUALITY, ENCODER, seed=1)
+    with pytest.raises(ValueError, match=r"make a quality rater; raise the number of seeds"):
+        regressor.train(seeds, QUALITY, ENCODER, 1)
 
 
 def test_a_broken_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=f"{tmp_path} holds no domain classifier"):
         classifier.predict(tmp_path, labelled(1).lazy(), [])
-    regressor.train(rated(100), QUALITY, ENCODER, seed=1).head.save(tmp_path)
+    regressor.train(rated(100), QUALITY, ENCODER, 1).head.save(tmp_path)
     with pytest.raises(ValueError, match="kind is 'quality rater', expected 'domain classifier'"):
         classifier.predict(tmp_path, labelled(1).lazy(), [])
 
 
 def test_a_score_that_is_no_number_is_null(tmp_path: Path) -> None:
-    trained = regressor.train(rated(100), QUALITY, ENCODER, seed=1)
+    trained = regressor.train(rated(100), QUALITY, ENCODER, 1)
     trained.head.bias = np.array([np.nan])
     trained.head.save(tmp_path)
-    assert regressor.predict(tmp_path, rated(3).lazy())["score"].null_count() == 3
+    assert regressor.predict(tmp_path, QUALITY, rated(3).lazy())["score"].null_count() == 3
 
 
 def test_calibration_error() -> None:
@@ -144,5 +148,61 @@ def test_plots_are_images() -> None:
         plots.confusion(sure, truth, ["a", "b"]),
         plots.reliability(scores.reliability(sure, truth)),
         plots.by_decile(np.array([1.0, 2.0]), np.array([1.0, 3.0])),
+        plots.operating_curves(np.array([0.2, 0.9]), np.array([False, True])),
+        plots.backbones(["a", "b"], [0.5, 0.9], [10.0, 2000.0], "F1"),
     ):
         assert image.startswith("![") and "data:image/png;base64," in image
+
+
+def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(head, "CHUNK_ROWS", 40)
+    work = tmp_path / "work"
+    work.mkdir()
+    classifier.train(labelled(120), DOMAIN, ENCODER, seed=1).head.save(tmp_path)
+    saved, fresh = head.load_head(tmp_path, classifier.KIND), labelled(100, seed=6)
+    ids, whole = head.outputs_of(saved, fresh.lazy())
+    head.outputs_of(saved, fresh[:80].lazy(), work)
+    asked: list[int] = []
+    encode = encoder.CharNgramEncoder.encode
+    monkeypatch.setattr(
+        encoder.CharNgramEncoder, "encode", lambda self, t: asked.append(len(t)) or encode(self, t)
+    )
+    again, outputs = head.outputs_of(saved, fresh.lazy(), work)
+    assert again.equals(ids) and (outputs == whole).all() and sum(asked) < 100
+    asked.clear()
+    other = labelled(100, seed=7).with_columns(doc_id="x" + pl.col("doc_id"))
+    head.outputs_of(saved, other.lazy(), work)
+    assert sum(asked) == 100  # parts of other documents are not taken
+
+
+def test_what_was_written_for_training_is_not_validated_on() -> None:
+    seeds = labelled(200).with_columns(synthetic=pl.int_range(200) % 2 == 0)
+    assert not (classifier.split(seeds, 0.5, 1) & seeds["synthetic"].to_numpy()).any()
+    trained = classifier.train(seeds, DOMAIN, ENCODER, seed=1)
+    assert trained.metrics["num_validation"] <= 100
+
+
+def test_a_ruler_is_seen() -> None:
+    rng = np.random.default_rng(0)
+    truth, lengths = rng.normal(size=500), rng.normal(size=500)
+    honest = scores.partial_rank_correlation(truth + rng.normal(size=500), lengths, truth)
+    ruler = scores.partial_rank_correlation(truth + 3 * lengths, lengths, truth)
+    confounded = scores.partial_rank_correlation(truth, truth + 0.1 * lengths, truth)
+    assert honest is not None and abs(honest) < 0.15
+    assert ruler is not None and ruler > 0.9
+    assert confounded is None or abs(confounded) < 0.3
+    assert scores.partial_rank_correlation(truth, np.ones(500), truth) is None
+
+
+def test_backbones_side_by_side() -> None:
+    seeds = labelled(240)
+
+    def metrics(settings: EncoderSettings) -> dict[str, object]:
+        return classifier.train(seeds, DOMAIN, settings, seed=1).metrics
+
+    chosen = {"chars": ENCODER, "words": EncoderSettings(backend="word_ngram", features=4096)}
+    table, costs = backbones.compare(seeds, chosen, metrics)
+    assert set(table["backbone"]) == {"chars", "words"} and set(table["lang"]) == {"", "en", "zh"}
+    found = backbones.summarize(table.lazy(), costs, "medical_f1")
+    assert found["num_backbones"] == 2 and "| chars |" in found["backbones"]
+    assert backbones.summarize(table.head(0).lazy(), {}, "medical_f1") == {"num_backbones": 0}

@@ -18,6 +18,7 @@ def test_domain(demo: Settings) -> None:
             "doc_id": ["b", "a", "d"],
             "label": ["Sports", "Health & Medicine", None],
             "p_medical": [0.49999, 0.5, None],
+            "prefiltered": False,
         }
     )
     table = verdicts.domain(DOCUMENTS, predicted, demo.domain, "hash").collect()

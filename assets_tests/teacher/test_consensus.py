@@ -3,7 +3,7 @@ import pytest
 
 from carebot_assets.expectations import conforms
 from carebot_assets.tables import BY_NAME
-from carebot_assets.teacher import consensus
+from carebot_assets.teacher import agreement, consensus
 from carebot_assets.teacher.client import Answer
 
 SAMPLE = pl.LazyFrame({"doc_id": list("abcd"), "lang": ["zh"] * 4, "source": ["s"] * 4})
@@ -31,7 +31,7 @@ def test_labels() -> None:
     assert conforms(BY_NAME["domain_seed_labels"], table.lazy()).passed
     assert table["status"].to_list() == ["agreed", "disagreed", "failed", "agreed"]
     assert table["label"].to_list() == ["A", None, None, "B"]
-    report = consensus.report(table.lazy(), rounds, "offline heuristic teacher")
+    report = agreement.report(table.lazy(), rounds, "offline heuristic teacher")
     assert (report["coverage_ratio"], report["agreement_ratio"]) == (0.75, pytest.approx(2 / 3))
     assert report["kappa"] == pytest.approx(0.4) and report["num_calls"] == 8
     assert report["cost_usd"] == 0.08 and report["errors"] == ["timeout"]
@@ -48,6 +48,51 @@ def test_scores() -> None:
     assert table["status"].to_list() == ["agreed", "disagreed", "failed", "agreed"]
     assert table["score"].to_list() == [3.75, None, None, 1.875]
     assert table["grammar"].to_list() == [0.5, 0.5, None, 0.5]
+    report = agreement.report(table.lazy(), rounds, "m", 2.0)
+    assert (report["num_agreed"], report["num_disagreed"], report["num_failed"]) == (2, 1, 1)
+    assert report["failed_documents"] == ["c"]
+
+
+def test_people_win_and_are_marked() -> None:
+    rounds = [answers([{"label": x} if x else None for x in row]) for row in ("AAAB", "ABAB")]
+    rounds[0][2] = answers([None])[0]
+    people = {"a": "B", "b": "B", "c": "C"}
+    table = consensus.agreed_labels(SAMPLE, rounds, "m", people)
+    assert table["label"].to_list() == ["B", "B", "C", "B"]
+    assert table["status"].to_list() == ["agreed"] * 4
+    assert table["labeled_by"].to_list() == ["human", "human", "human", "teacher"]
+    assert table["label_1"].to_list() == ["A", "A", None, "B"]  # the teacher's word stays visible
+    found = agreement.agreement(table.lazy())
+    # Agreement is of the teacher with itself; a failed call stays a failure to be asked again.
+    assert (found["num_agreed"], found["num_disagreed"], found["num_failed"]) == (2, 1, 1)
+    assert found["num_by_people"] == 3 and found["people_agreement_ratio"] == 0.0
+    rounds = [answers([scored(x) for x in (4.0, 4.0, 3.0, 1.0)])] * 2
+    table = consensus.agreed_scores(SAMPLE, rounds, 2.0, "m", {"a": 1.5, "b": 4.0})
+    assert table["score"].to_list() == [1.5, 4.0, 3.0, 1.0]
+    assert agreement.agreement(table.lazy())["people_mean_gap"] == 1.25
+
+
+def test_agreement_by_language_source_and_class() -> None:
+    sample = pl.LazyFrame(
+        {"doc_id": list("abcd"), "lang": ["zh", "zh", "en", "en"], "source": list("stst")}
+    )
+    rounds = [
+        answers([{"label": x} for x in "ABAB"]),
+        answers([{"label": x} for x in "ABBB"]),
+    ]
+    groups = agreement.by_group(consensus.agreed_labels(sample, rounds, "m").lazy())
+    assert "| zh | 2 | 0 | 100.0% | 1.000 |" in groups["agreement_by_lang"]
+    assert "| en | 2 | 0 | 50.0% | 0.000 |" in groups["agreement_by_lang"]
+    assert "| A | 2 | 0 | 50.0% |  |" in groups["agreement_by_class"]
+    assert "| B | 3 | 0 | 66.7% |  |" in groups["agreement_by_class"]
+    scores = consensus.agreed_scores(sample, [answers([scored(2.0)] * 4)] * 2, 2.0, "m")
+    assert "| 2 | 4 | 0 | 100.0% |  |" in agreement.by_group(scores.lazy())["agreement_by_score"]
+
+
+def test_weighted_kappa_counts_distance_not_rank() -> None:
+    """Scores between which nobody gave one are still apart."""
+    one, two = pl.Series([0.0, 5.0, 4.5, 0.5]), pl.Series([0.0, 5.0, 5.0, 0.0])
+    assert agreement.kappa(one, two, "quadratic") > 0.95
 
 
 @pytest.mark.parametrize(
@@ -62,4 +107,4 @@ def test_scores() -> None:
     ],
 )
 def test_kappa(one: list[object], two: list[object], weights: str | None, expected: float) -> None:
-    assert consensus.kappa(pl.Series(one), pl.Series(two), weights) == expected
+    assert agreement.kappa(pl.Series(one), pl.Series(two), weights) == expected

@@ -3,6 +3,7 @@ from pydantic import ValidationError
 
 from carebot_assets.teacher import roles
 from carebot_assets.teacher.fence import unwrap
+from carebot_assets.teacher.language import is_chinese
 
 GOOD = {"grammar": 1, "information": 1.5, "coherence": 1, "relevance": 0.5, "score": 4}
 
@@ -12,12 +13,44 @@ def test_every_role_has_a_prompt_a_schema_and_a_message(role: str) -> None:
     spec = roles.role_named(role)
     item = {name: f"<{name}>" for name in (*spec.untrusted, *spec.trusted)}
     system, user = roles.render(role, item)
-    assert system == {"role": "system", "content": spec.instruction} and len(spec.instruction) > 200
+    assert system == {"role": "system", "content": spec.instruction("en")}
     trusted, untrusted = unwrap(user["content"])
     assert trusted | untrusted == item and set(untrusted) == set(spec.untrusted)
     asked = roles.response_format(role, item)["json_schema"]
     assert asked["name"] == role and asked["schema"]["additionalProperties"] is False
     assert asked["schema"]["required"] == list(asked["schema"]["properties"])
+
+
+@pytest.mark.parametrize("role", roles.ROLES)
+def test_every_role_is_put_in_both_languages(role: str) -> None:
+    spec = roles.role_named(role)
+    zh, en = spec.instruction("zh"), spec.instruction("en")
+    assert is_chinese(zh) and not is_chinese(en) and len(en) > 200 and len(zh) > 100
+    # What an answer is made of is named alike: the schema is one for both.
+    item = {name: "x" for name in (*spec.untrusted, *spec.trusted)}
+    fields = spec.answer_model(item).model_fields
+    if len(fields) > 2:
+        assert all(name in zh and name in en for name in fields)
+
+
+@pytest.mark.parametrize(
+    ("role", "item", "lang"),
+    [
+        ("domain_label", {"text": "糖尿病的治疗", "labels": "Health & Medicine | Others"}, "zh"),
+        ("domain_label", {"text": "Treatment of 糖尿病 (diabetes mellitus)", "labels": "A"}, "en"),
+        ("judge_pair", {"dialogue": "患者：咳嗽怎么办", "answer_a": "x", "answer_b": "y"}, "zh"),
+        ("write_document", {"label": "Sports", "language": "zh", "form": "news", "number": "1"},
+         "zh"),
+    ],
+)  # fmt: skip
+def test_an_item_is_asked_about_in_its_own_language(
+    role: str, item: dict[str, str], lang: str
+) -> None:
+    system, user = roles.render(role, item)
+    assert system["content"] == roles.role_named(role).instruction(lang)  # type: ignore[arg-type]
+    assert ("陌生人" in user["content"]) == (lang == "zh")
+    trusted, untrusted = unwrap(user["content"])
+    assert trusted | untrusted == item
 
 
 @pytest.mark.parametrize(

@@ -5,20 +5,11 @@ from typing import Any
 import polars as pl
 
 from carebot_assets.corpus import private
-from carebot_assets.corpus.chain import survivors
-
-NOT_MEDICAL = "domain_not_medical_v1"
 
 
 def publishable(documents: pl.LazyFrame, rules: pl.LazyFrame) -> pl.LazyFrame:
     """Documents that pass the rules, in order, with the text that may leave the raw shard."""
-    kinds = rules.select("doc_id", "masked_kinds")
-    passing = survivors(documents, rules)
-    joined = passing.join(kinds, on="doc_id", how="left", maintain_order="left")
-    masked = pl.struct("text", "masked_kinds").map_batches(
-        _mask, return_dtype=pl.String, is_elementwise=True
-    )
-    return joined.with_columns(text=masked).drop("masked_kinds")
+    return _published(documents, _kept(rules))
 
 
 def filtered(
@@ -30,13 +21,11 @@ def filtered(
     quality: pl.LazyFrame,
 ) -> pl.LazyFrame:
     """Rows of `filtered_corpus`: documents of a shard that every judge kept, in order."""
-    scores = quality.select("doc_id", "tier", quality="score")
-    clean = publishable(survivors(documents, duplicates, contamination, domain, quality), rules)
-    return (
-        _with_domain(clean, domain)
-        .join(scores, on="doc_id", how="left", maintain_order="left")
-        .select(*_COLUMNS, "quality", "tier")
-    )
+    labels = domain.filter(_IS_KEPT).select("doc_id", "label", "p_medical")
+    scores = quality.filter(_IS_KEPT).select("doc_id", "tier", quality="score")
+    kept = _kept(rules, duplicates, contamination).join(labels, on="doc_id")
+    published = _published(documents, kept.join(scores, on="doc_id"))
+    return published.select(*_COLUMNS, "quality", "tier")
 
 
 def general(
@@ -47,10 +36,10 @@ def general(
     domain: pl.LazyFrame,
 ) -> pl.LazyFrame:
     """Rows of `general_corpus`: clean documents dropped only because they are not medical."""
-    is_other = (pl.col("verdict") == "drop") & (pl.col("reasons") == pl.lit([NOT_MEDICAL]))
-    others = domain.filter(is_other).with_columns(verdict=pl.lit("keep"))
-    clean = publishable(survivors(documents, duplicates, contamination, others), rules)
-    return _with_domain(clean, domain).select(*_COLUMNS)
+    # A drop by this judge always means another domain: by the classifier or its prefilter.
+    others = domain.filter(pl.col("verdict") == "drop").select("doc_id", "label", "p_medical")
+    kept = _kept(rules, duplicates, contamination).join(others, on="doc_id")
+    return _published(documents, kept).select(*_COLUMNS)
 
 
 def summarize(table: pl.LazyFrame) -> dict[str, Any]:
@@ -73,10 +62,30 @@ _COLUMNS = (
 )  # fmt: skip
 
 
+_IS_KEPT = pl.col("verdict") == "keep"
+
+
+def _kept(rules: pl.LazyFrame, *judges: pl.LazyFrame) -> pl.LazyFrame:
+    """Ids that all of the judges kept, with the private information to mask; no order."""
+    kept = rules.filter(_IS_KEPT).select("doc_id", "masked_kinds")
+    for judge in judges:
+        kept = kept.join(judge.filter(_IS_KEPT).select("doc_id"), on="doc_id", how="semi")
+    return kept
+
+
+def _published(documents: pl.LazyFrame, kept: pl.LazyFrame) -> pl.LazyFrame:
+    """The kept documents, in their order, masked. Texts go through this one join only."""
+    joined = documents.join(kept, on="doc_id", maintain_order="left")
+    masked = pl.struct("text", "masked_kinds").map_batches(
+        _mask, return_dtype=pl.String, is_elementwise=True
+    )
+    return joined.with_columns(text=masked).drop("masked_kinds")
+
+
 def _mask(rows: pl.Series) -> pl.Series:
-    return private.mask(rows.struct.field("text"), rows.struct.field("masked_kinds"))
-
-
-def _with_domain(documents: pl.LazyFrame, domain: pl.LazyFrame) -> pl.LazyFrame:
-    labels = domain.select("doc_id", "label", "p_medical")
-    return documents.join(labels, on="doc_id", how="left", maintain_order="left")
+    """Texts masked where a kind is listed; the others are not looked at."""
+    texts, kinds = rows.struct.field("text"), rows.struct.field("masked_kinds")
+    listed = (kinds.list.len() > 0).arg_true()
+    if listed.is_empty():
+        return texts
+    return texts.scatter(listed, private.mask(texts.gather(listed), kinds.gather(listed)))

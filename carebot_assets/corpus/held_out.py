@@ -18,19 +18,37 @@ def choose(
     medical = filtered.filter(pl.col("lang").is_in(["zh", "en"])).with_columns(
         stratum=pl.lit("medical_") + pl.col("lang")
     )
-    columns = ("doc_id", "shard", "stratum", "lang")
     both = [medical, general.with_columns(stratum=pl.lit("general"))]
-    candidates = pl.concat(frame.select(columns) for frame in both)
-    # The end of the id, since other samples may go by its start.
-    by_hash = candidates.sort(pl.col("doc_id").str.tail(8), "doc_id")
-    wanted = (pl.len() * share).ceil().clip(1, max_documents)
-    chosen = by_hash.filter(pl.int_range(pl.len()).over("stratum") < wanted.over("stratum"))
-    texts = pl.concat(frame.select("doc_id", "text") for frame in both)
-    return (
-        texts.join(chosen, on="doc_id")
-        .select(*columns, "text")
-        .sort(pl.col("stratum").cast(pl.Enum(STRATA)), "doc_id")
+    candidates = pl.concat(frame.select("doc_id", "stratum") for frame in both)
+    sizes = candidates.group_by("stratum").len().collect(engine="streaming")
+    wanted = (pl.col("len") * share).ceil().clip(1, max_documents)
+    chosen = (
+        pl.concat(
+            _lowest(candidates.filter(pl.col("stratum") == stratum), size, int(number))
+            for stratum, size, number in sizes.with_columns(number=wanted).iter_rows()
+        )
+        if len(sizes)
+        else sizes.select(doc_id=pl.lit(""))
     )
+    # Not a join: it would hold the texts of all documents.
+    is_chosen = pl.col("doc_id").is_in(chosen["doc_id"].implode())
+    return pl.concat(
+        frame.filter(is_chosen).select("doc_id", "shard", "stratum", "lang", "text")
+        for frame in both
+    ).sort(pl.col("stratum").cast(pl.Enum(STRATA)), "doc_id")
+
+
+def _lowest(candidates: pl.LazyFrame, size: int, number: int) -> pl.DataFrame:
+    """The `number` of `size` documents whose doc_id ends lowest.
+
+    Ends are evenly spread, so that a few times the wanted share of them holds all that are wanted:
+    memory does not grow with the corpus.
+    """
+    end = pl.col("doc_id").str.tail(8)
+    share = (4 * number + 64) / size
+    enough = candidates.filter(end < f"{int(2**32 * share):08x}") if share < 1 else candidates
+    found = enough.sort(end, "doc_id").head(number).collect(engine="streaming")
+    return found if len(found) == number else _lowest(candidates, 1, number)
 
 
 def counts(table: pl.LazyFrame) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Compiled passes over the UTF-8 bytes of a text column: units, n-grams, MinHash, search.
+"""Compiled passes over the UTF-8 bytes of a text column: units, n-grams, MinHash.
 
 A *unit* is a word (a run of letters, marks and digits) or a single CJK character, folded: lower
 case, full-width forms as ASCII. One tokeniser thus serves both languages, and an n-gram is n
@@ -27,9 +27,6 @@ _FNV_PRIME = np.uint64(0x100000001B3)
 _BASE = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
-# Bits by which the table of starts in a `Lookup` is coarser than its bitmap.
-_COARSER = np.uint64(4)
-
 UInt64s = NDArray[np.uint64]
 Int64s = NDArray[np.int64]
 
@@ -43,66 +40,14 @@ class Sketch(NamedTuple):
     fingerprint: UInt64s
 
 
-class Grams(NamedTuple):
-    """One row a distinct n-gram of a text; `num_units` is its length."""
-
-    text: Int64s
-    ngram: UInt64s
-    num_units: Int64s
-
-
-class Lookup(NamedTuple):
-    """N-grams to search for: sorted hashes, their lengths, a bitmap of their leading bits, and
-    where in `hashes` each value of somewhat fewer leading bits starts."""
-
-    hashes: UInt64s
-    lengths: Int64s
-    bitmap: NDArray[np.uint8]
-    starts: Int64s
-    shift: np.uint64
-
-
-def sketch(text: pl.Series, n: int, bands: int, rows: int) -> Sketch:
+def sketch(text: pl.Series, n: int, bands: int, rows: int, seed: int = 0) -> Sketch:
     """MinHash signature, band hashes and a 128-bit fingerprint of every text (null is empty).
 
     The fingerprint is of the folded text without white space. A text shorter than `n` units has
     one shingle, a text without any unit has none and a signature of maxima.
     """
-    factors, terms = _permutations(bands * rows)
+    factors, terms = _permutations(bands * rows, seed)
     return Sketch(*_sketch(*_buffers(text), _table(), n, bands, rows, factors, terms))
-
-
-def ngrams(text: pl.Series, n: int) -> Grams:
-    """Distinct n-grams of every text in order; one shorter gram of a text shorter than `n`."""
-    return Grams(*_ngrams(*_buffers(text), _table(), n))
-
-
-def lookup(wanted: UInt64s, lengths: Int64s) -> Lookup:
-    """Prepare n-grams for `find`.
-
-    Args:
-        wanted: sorted hashes of n-grams.
-        lengths: the lengths in units that occur among them.
-    """
-    # About one bit in 16 is set, up to 8 MB: nearly every miss is decided by one look at a cache.
-    bits = max(16, min(26, (16 * len(wanted)).bit_length()))
-    shift = np.uint64(64 - bits)
-    bitmap = np.zeros(1 << bits, np.bool_)
-    bitmap[wanted >> shift] = True
-    counts = np.bincount(wanted >> (shift + _COARSER), minlength=1 << (bits - int(_COARSER)))
-    return Lookup(
-        np.ascontiguousarray(wanted),
-        np.ascontiguousarray(lengths, np.int64),
-        np.packbits(bitmap, bitorder="little"),
-        np.concatenate(([0], np.cumsum(counts))),
-        shift,
-    )
-
-
-def find(text: pl.Series, wanted: Lookup) -> tuple[Int64s, Int64s]:
-    """Where wanted n-grams occur: (text, index of the n-gram), repetitions included."""
-    found: tuple[Int64s, Int64s] = _find(*_buffers(text), _table(), *wanted)
-    return found
 
 
 def _buffers(text: pl.Series) -> tuple[NDArray[np.uint8], Int64s]:
@@ -131,11 +76,11 @@ def _table() -> NDArray[np.uint32]:
 
 
 @lru_cache(maxsize=4)
-def _permutations(count: int) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+def _permutations(count: int, seed: int) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
     """Odd factors and terms of the hash functions x -> factor * x + term (mod 2**32)."""
     values = []
     for i in range(1, 2 * count + 1):
-        z = i * int(_BASE) & _MASK
+        z = (seed << 32 | i) * int(_BASE) & _MASK
         z = (z ^ z >> 30) * int(_MIX_1) & _MASK
         z = (z ^ z >> 27) * int(_MIX_2) & _MASK
         values.append((z ^ z >> 31) >> 32)
@@ -232,35 +177,12 @@ def _windows(units, count, n, out):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _distinct(hashes, count, slots):  # type: ignore[no-untyped-def]
-    """Move the distinct hashes to the front, in order of first occurrence; their number."""
-    size = 16
-    while size < 2 * count:
-        size *= 2
-    slots[:size] = 0
-    mask, kept = np.uint64(size - 1), 0
-    for i in range(count):
-        value = hashes[i] if hashes[i] != 0 else np.uint64(1)  # 0 marks an empty slot
-        slot = value & mask
-        while slots[slot] != 0 and slots[slot] != value:
-            slot = (slot + np.uint64(1)) & mask
-        if slots[slot] == 0:
-            slots[slot] = value
-            hashes[kept] = value
-            kept += 1
-    return kept
-
-
-@njit(cache=True, nogil=True)
 def _room(offsets):  # type: ignore[no-untyped-def]
-    """Buffers for the longest text: units, windows and the slots of `_distinct`."""
+    """Buffers for the units and the windows of the longest text."""
     longest = 1
     for d in range(len(offsets) - 1):
         longest = max(longest, offsets[d + 1] - offsets[d])
-    size = 16
-    while size < 2 * longest:
-        size *= 2
-    return np.empty(longest, np.uint64), np.empty(longest, np.uint64), np.empty(size, np.uint64)
+    return np.empty(longest, np.uint64), np.empty(longest, np.uint64)
 
 
 @njit(cache=True, nogil=True)
@@ -270,69 +192,31 @@ def _sketch(data, offsets, table, n, bands, rows, factors, terms):  # type: igno
     signatures = np.full((num_texts, width), np.uint32(0xFFFFFFFF), np.uint32)
     band_hashes = np.zeros((num_texts, bands), np.uint64)
     fingerprints = np.zeros((num_texts, 2), np.uint64)
-    units, shingles, slots = _room(offsets)
+    units, shingles = _room(offsets)
     for d in range(num_texts):
         count = _units(data, offsets[d], offsets[d + 1], table, units, fingerprints[d])
         count = _windows(units, count, min(n, count), shingles)
-        count = _distinct(shingles, count, slots)
         num_shingles[d] = count
         minima = signatures[d]
-        for i in range(count):
-            x = np.uint32(shingles[i] >> np.uint64(32))
+        # Four at a time, the last one as often as it takes: a minimum does not mind.
+        for i in range(0, count, 4):
+            a = np.uint32(shingles[i] >> np.uint64(32))
+            b = np.uint32(shingles[min(i + 1, count - 1)] >> np.uint64(32))
+            c = np.uint32(shingles[min(i + 2, count - 1)] >> np.uint64(32))
+            e = np.uint32(shingles[min(i + 3, count - 1)] >> np.uint64(32))
             for p in range(width):
-                # uint32 * uint32 is uint64 here: without the cast no minimum is ever taken.
-                value = np.uint32(factors[p] * x + terms[p])
-                minima[p] = min(minima[p], value)
+                # uint32 * uint32 is uint64 here: without the casts no minimum is ever taken.
+                one = min(
+                    np.uint32(factors[p] * a + terms[p]), np.uint32(factors[p] * b + terms[p])
+                )
+                two = min(
+                    np.uint32(factors[p] * c + terms[p]), np.uint32(factors[p] * e + terms[p])
+                )
+                minima[p] = min(minima[p], min(one, two))
         for b in range(bands):
-            band = _FNV_OFFSET
+            # No bucket is of two bands.
+            band = _FNV_OFFSET + np.uint64(b)
             for r in range(rows):
                 band = _mix((band ^ np.uint64(minima[b * rows + r])) * _FNV_PRIME)
             band_hashes[d, b] = band
     return num_shingles, signatures, band_hashes, fingerprints
-
-
-@njit(cache=True, nogil=True)
-def _ngrams(data, offsets, table, n):  # type: ignore[no-untyped-def]
-    units, windows, slots = _room(offsets)
-    unused = np.empty(2, np.uint64)
-    total = max(len(data), 1)
-    texts, hashes = np.empty(total, np.int64), np.empty(total, np.uint64)
-    lengths = np.empty(total, np.int64)
-    used = 0
-    for d in range(len(offsets) - 1):
-        count = _units(data, offsets[d], offsets[d + 1], table, units, unused)
-        length = min(n, count)
-        count = _distinct(windows, _windows(units, count, length, windows), slots)
-        texts[used : used + count] = d
-        hashes[used : used + count] = windows[:count]
-        lengths[used : used + count] = length
-        used += count
-    return texts[:used].copy(), hashes[:used].copy(), lengths[:used].copy()
-
-
-@njit(cache=True, nogil=True)
-def _find(data, offsets, table, wanted, lengths, bitmap, starts, shift):  # type: ignore[no-untyped-def]
-    units, windows, _ = _room(offsets)
-    unused = np.empty(2, np.uint64)
-    texts, indices = np.empty(1024, np.int64), np.empty(1024, np.int64)
-    used = 0
-    for d in range(len(offsets) - 1):
-        count = _units(data, offsets[d], offsets[d + 1], table, units, unused)
-        for length in lengths:
-            for i in range(_windows(units, count, length, windows)):
-                value = windows[i] if windows[i] != 0 else np.uint64(1)
-                slot = value >> shift
-                if not bitmap[slot >> np.uint64(3)] >> (slot & np.uint64(7)) & np.uint64(1):
-                    continue
-                index = starts[slot >> _COARSER]
-                end = starts[(slot >> _COARSER) + np.uint64(1)]
-                while index < end and wanted[index] < value:
-                    index += 1
-                if index == end or wanted[index] != value:
-                    continue
-                if used == len(texts):
-                    texts = np.concatenate((texts, np.empty_like(texts)))
-                    indices = np.concatenate((indices, np.empty_like(indices)))
-                texts[used], indices[used] = d, index
-                used += 1
-    return texts[:used].copy(), indices[:used].copy()

@@ -1,16 +1,14 @@
-"""Plan of shards: which file of which source is read in which shard."""
+"""Plan of shards: which bytes of which file of which source are read in which shard."""
 
-import glob
-import hashlib
 import json
 import re
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import Any
 
 import polars as pl
 
 from carebot_assets import tables
-from carebot_assets.corpus import encodings
+from carebot_assets.corpus import encodings, locations, splitting
 from carebot_assets.settings import CorpusSource, Settings
 
 SUFFIXES = {
@@ -21,25 +19,35 @@ SUFFIXES = {
     ".tsv": "tsv",
     ".parquet": "parquet",
     ".txt": "txt",
+    ".md": "txt",
+    ".html": "html",
+    ".htm": "html",
+    ".xhtml": "html",
+    ".xml": "xml",
+    ".nxml": "xml",
+    ".cnxml": "xml",
+    ".warc": "warc",
 }
 _SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_PROBE = 1 << 20
 
 
 def scan(settings: Settings, previous: pl.DataFrame | None = None) -> pl.DataFrame:
     """Plan the shards of every configured source (table `corpus_manifest`).
 
-    A file that `previous` knows keeps its shard, whatever else came or went; new files open new
-    shards, in name order, small ones together up to `corpus.shard_bytes`.
+    What `previous` knows keeps its shard, whatever else came or went; new files, and new parts of
+    grown ones, open new shards, in name order, small ones together up to `corpus.shard_bytes`.
 
     Raises:
-        ValueError: a pattern that matches no file, a file reached through a symbolic link out of
-            its source's folder, a format or encoding that cannot be used.
+        ValueError: a pattern that matches no file, a file outside its source's folder, a format or
+            encoding that cannot be used. A damaged file is no error here: its shard will name it.
     """
-    rows = [
-        row
-        for name, source in sorted(settings.corpus.sources.items())
-        for row in _assign(name, _files(name, source, settings), previous, settings)
-    ]
+    rows = []
+    for name, source in sorted(settings.corpus.sources.items()):
+        known = None if previous is None else previous.filter(pl.col("source") == name)
+        files = _files(name, source, settings)
+        parts = [part for file in files for part in _parts(file, known, settings)]
+        rows += _assign(name, parts, known, settings.corpus.shard_bytes)
     return pl.DataFrame(rows, schema=tables.BY_NAME["corpus_manifest"].schema)
 
 
@@ -48,102 +56,120 @@ def _files(name: str, source: CorpusSource, settings: Settings) -> list[dict[str
         raise ValueError(
             f"corpus.sources: name {name!r} may hold letters, digits, '_', '.' and '-' only"
         )
-    pattern = settings.resolve(source.path)
-    root = _fixed_part(pattern)
-    paths = sorted(Path(p) for p in glob.glob(str(pattern), recursive=True) if Path(p).is_file())
-    if not paths:
+    path = source.path.removeprefix("file://")
+    pattern = path if locations.is_remote(path) else str(settings.resolve(path))
+    try:
+        _, found = locations.expand(pattern)
+    except ValueError as error:
+        raise ValueError(f"corpus.sources.{name}: {error}") from None
+    if not found:
         raise ValueError(f"corpus.sources.{name}: no file matches {pattern}")
-    recipe = source.model_dump(mode="json", include={"text", "columns", "where"})
-    rows = []
-    for path in paths:
-        if not path.resolve().is_relative_to(root.resolve()):
-            raise ValueError(f"corpus.sources.{name}: {path} is a link that leaves {root}")
-        file_format = _format(name, path, source)
-        rows.append(
+    recipe = source.model_dump(mode="json", include={"text", "columns", "where", "id"})
+    files = []
+    for location, inner in found:
+        size = locations.size(location)
+        file_format = _format(name, location, source, size)
+        files.append(
             {
-                "file": str(path),
+                "file": location,
                 "source": name,
-                "name": path.relative_to(root).as_posix(),
+                "name": inner,
                 "format": file_format,
-                "encoding": _encoding(name, path, source, file_format),
+                "encoding": _encoding(name, location, source, file_format, size),
                 "license": source.license,
                 "recipe": json.dumps(recipe, ensure_ascii=False, sort_keys=True),
-                "bytes": path.stat().st_size,
-                "sha256": _sha256(path),
+                "size": size,
             }
         )
-    return rows
+    return files
 
 
-def _fixed_part(pattern: Path) -> Path:
-    """The folder in front of the first wildcard: the source's folder."""
-    parts = pattern.parts[:-1]
-    magic = [i for i, part in enumerate(parts) if glob.has_magic(part)]
-    return Path(*parts[: magic[0]] if magic else parts)
-
-
-def _format(name: str, path: Path, source: CorpusSource) -> str:
+def _format(name: str, location: str, source: CorpusSource, size: int) -> str:
+    path = PurePosixPath(location)
     compression = path.suffix.lower().removeprefix(".")
     stem = path.with_suffix("") if compression in encodings.COMPRESSIONS else path
     found: str | None = source.format
     if found == "auto":
         found = SUFFIXES.get(stem.suffix.lower())
-        if found == "json" and stem == path and _is_json_lines(path):
+        if found == "json" and _is_json_lines(location, size, "" if stem == path else compression):
             found = "jsonl"
     if found is None:
+        formats = ", ".join(sorted({*SUFFIXES.values(), "lines"}))
         raise ValueError(
-            f"corpus.sources.{name}: cannot tell the format of {path}; set `format` to one of "
-            "jsonl, json, csv, tsv, parquet, txt, lines"
+            f"corpus.sources.{name}: cannot tell the format of {location}; set `format` to one of "
+            f"{formats}"
         )
     return found if stem == path else f"{found}.{compression}"
 
 
-def _is_json_lines(path: Path) -> bool:
+def _is_json_lines(location: str, size: int, compression: str) -> bool:
     """Whether a `.json` file holds one object a line, as some publishers have it."""
-    with path.open("rb") as handle:
-        first, second = handle.readline(1 << 20), handle.readline(16)
     try:
-        return isinstance(json.loads(first), dict) and second.startswith(b"{")
-    except ValueError:
+        with encodings.open_bytes(location, f"json.{compression}", 0, size) as raw:
+            first, second = raw.readline(_PROBE), raw.readline(16)
+        return isinstance(json.loads(first.decode("utf-8-sig")), dict) and second[:1] == b"{"
+    except (ValueError, OSError):
         return False
 
 
-def _encoding(name: str, path: Path, source: CorpusSource, file_format: str) -> str:
-    if file_format == "parquet":
-        return "binary"
+def _encoding(name: str, location: str, source: CorpusSource, file_format: str, size: int) -> str:
+    kind = file_format.partition(".")[0]
+    if kind in ("parquet", "warc"):
+        return encodings.BINARY
     try:
         if source.encoding != "auto":
             return encodings.canonical(source.encoding)
-        return encodings.detect(path, file_format)
+        return encodings.BINARY if kind == "xml" else encodings.detect(location, file_format, size)
     except LookupError:
         raise ValueError(
             f"corpus.sources.{name}: unknown encoding {source.encoding!r}; for instance utf-8, "
-            "utf-16, gb18030, latin-1 or auto"
+            "utf-16, gb18030, big5, latin-1 or auto"
         ) from None
-    except OSError as error:
-        raise ValueError(f"{path} cannot be read as {file_format}: {error}") from None
+    except OSError:
+        return encodings.UNREADABLE
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
+def _parts(
+    file: dict[str, Any], known: pl.DataFrame | None, settings: Settings
+) -> list[dict[str, Any]]:
+    """Rows of the plan of one file; `shard` is null where it is new."""
+    old: list[tuple[int, int, str]] = []
+    if known is not None:
+        mine = known.filter(pl.col("name") == file["name"]).sort("start")
+        old = list(mine.select("start", "stop", "shard").iter_rows())
+    cuts = splitting.cuts(
+        file,
+        [(start, shard) for start, _, shard in old],
+        old[-1][1] if old else -1,
+        settings.corpus.shard_bytes,
+    )
+    starts = [start for start, _ in cuts]
+    stops = [*starts[1:], file["size"]]
+    digests = [locations.digest(file["file"], *part) for part in zip(starts, stops, strict=True)]
+    firsts = splitting.first_records(file, starts, [num_lines for _, num_lines in digests])
+    shared = {key: value for key, value in file.items() if key != "size"}
+    return [
+        shared
+        | {"start": start, "stop": stop, "bytes": stop - start, "first": first}
+        | {"sha256": sha256, "shard": shard}
+        for (start, shard), stop, first, (sha256, _) in zip(
+            cuts, stops, firsts, digests, strict=True
+        )
+    ]
 
 
 def _assign(
-    name: str, files: list[dict[str, Any]], previous: pl.DataFrame | None, settings: Settings
+    name: str, parts: list[dict[str, Any]], known: pl.DataFrame | None, shard_bytes: int
 ) -> list[dict[str, Any]]:
-    known: dict[str, str] = {}
-    if previous is not None:
-        mine = previous.filter(pl.col("source") == name)
-        known = dict(mine.select("name", "shard").iter_rows())
-    number = max((int(shard.rpartition("-")[2]) for shard in known.values()), default=-1)
-    room = 0
-    for row in files:
-        if row["name"] in known:
-            row["shard"] = known[row["name"]]
+    """Give every new part a new shard; small ones share it."""
+    shards = [] if known is None else known["shard"].to_list()
+    number = max((int(shard.rpartition("-")[2]) for shard in shards), default=-1)
+    room = -1  # not even an empty file joins a shard of the last plan
+    for part in parts:
+        if part["shard"] is not None:
             continue
-        if row["bytes"] > room:
-            number, room = number + 1, settings.corpus.shard_bytes
-        room -= row["bytes"]
-        row["shard"] = f"{name}-{number:05d}"
-    return files
+        if part["bytes"] > room:
+            number, room = number + 1, shard_bytes
+        room -= part["bytes"]
+        part["shard"] = f"{name}-{number:05d}"
+    return parts

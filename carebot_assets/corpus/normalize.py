@@ -1,12 +1,20 @@
 """Normalisation of text: what may change between a record and its document."""
 
+import unicodedata
+from functools import lru_cache
+from itertools import chain
+
 import polars as pl
 
 # U+0080..U+009F come from Windows-1252 read as Latin-1: read them as Windows-1252, as browsers do.
 _C1 = [bytes([byte]).decode("cp1252", "replace") for byte in range(0x80, 0xA0)]
 _C1_CHARS = [chr(byte) for byte in range(0x80, 0xA0)]
-# Tab and newline stay; zero-width, direction and soft-hyphen marks, byte order marks go.
-_INVISIBLE = r"[\x00-\x08\x0e-\x1f\x7f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]"
+# Tab and newline stay; zero-width, direction, soft-hyphen and tag marks, byte order marks go.
+_INVISIBLE = (
+    r"[\x00-\x08\x0e-\x1f\x7f\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff"
+    r"\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
+_LINE_ENDS = r"[\r\u2028\u2029\x0b\x0c]"
 
 
 def normalize(text: pl.Expr) -> pl.Expr:
@@ -15,15 +23,35 @@ def normalize(text: pl.Expr) -> pl.Expr:
     Characters are never mapped to other characters beyond that (no NFKC): full-width punctuation
     is part of Chinese text, and damage stays visible to the rules.
     """
-    lines = (
-        text.str.normalize("NFC")
-        .str.replace_all("\r\n", "\n", literal=True)
-        .str.replace_all(r"[\r\u2028\u2029\x0b\x0c]", "\n")
-    )
-    clean = lines.str.replace_many(_C1_CHARS, _C1).str.replace_all(_INVISIBLE, "")
+    # Most texts hold nothing that the slow steps change: those see nulls in their place.
+    odd = pl.when(text.str.contains(_odd())).then(text)
     return (
-        clean.str.replace_all("\u00a0", " ", literal=True)
+        pl.coalesce(_cleaned(odd), text)
         .str.replace_all(r"[ \t\u3000]+\n", "\n")
         .str.replace_all(r"\n{3,}", "\n\n")
         .str.strip_chars()
     )
+
+
+def _cleaned(text: pl.Expr) -> pl.Expr:
+    return (
+        text.str.normalize("NFC")
+        .str.replace_all("\r\n", "\n", literal=True)
+        .str.replace_all(_LINE_ENDS, "\n")
+        .str.replace_many(_C1_CHARS, _C1)
+        .str.replace_all(_INVISIBLE, "")
+        .str.replace_all("\u00a0", " ", literal=True)
+    )
+
+
+@lru_cache(maxsize=1)
+def _odd() -> str:
+    """Class of every character that `_cleaned` may change, alone or beside others.
+
+    NFC changes a text only where there is a mark, a Hangul letter or a character that is not NFC
+    by itself.
+    """
+    blocks = (range(0x300, 0x3400), range(0xF900, 0x20000), range(0x2F800, 0x2FA20))
+    alone = (chr(code) for code in chain(*blocks) if not 0xD800 <= code < 0xE000)
+    not_nfc = "".join(char for char in alone if not unicodedata.is_normalized("NFC", char))
+    return rf"[\p{{M}}\u1100-\u11ff\u0080-\u00a0{not_nfc}{_INVISIBLE}{_LINE_ENDS}]"

@@ -1,74 +1,122 @@
 """Compiled steps of near-duplicate clustering: pairs inside buckets, and who survives.
 
-Documents are known by rank: 0 is the one that wins against all others. Importing this module
-imports numba; import it inside functions.
+Documents are known by rank: 0 is the one that wins against all others, and those below
+`num_earlier` belong to an earlier corpus. Both steps take their input in chunks and carry what
+they must remember from one to the next, so that memory does not grow with the corpus. Importing
+this module imports numba; import it inside functions.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
+
+# A bucket of ever so many texts, each unlike the others, costs at most this many comparisons a
+# text: it would take a template that fills a whole band and yet little of the text.
+MAX_LEADERS = 1024
+
+
+class Leaders(NamedTuple):
+    """The leaders of the bucket at hand, and counts: see `pair_up`."""
+
+    ranks: NDArray[np.int64]
+    signatures: NDArray[np.uint32]
+    bucket: NDArray[np.uint64]
+    counts: NDArray[np.int64]
+
+    @classmethod
+    def none(cls, width: int) -> "Leaders":
+        return cls(
+            np.empty(MAX_LEADERS, np.int64),
+            np.empty((MAX_LEADERS, width), np.uint32),
+            np.zeros(1, np.uint64),
+            np.zeros(3, np.int64),
+        )
+
+    @property
+    def num_compared(self) -> int:
+        return int(self.counts[1])
+
+    @property
+    def num_unled(self) -> int:
+        """Members that found no leader and no place among the leaders."""
+        return int(self.counts[2])
 
 
 @njit(cache=True, nogil=True)
-def pair_up(bucket, rank, slot, signatures, min_equal):  # type: ignore[no-untyped-def]
+def pair_up(bucket, rank, signatures, min_equal, num_earlier, leaders):  # type: ignore[no-untyped-def]
     """Verified pairs inside buckets: winner and loser by rank, and how many hashes agree.
 
     A member is compared with the *leaders* of its bucket, the better members that resemble no
     leader before them, and paired with those it resembles; resembling none it becomes a leader
     itself. So a bucket of copies costs one comparison a member, and no two leaders of a bucket
-    resemble each other.
+    resemble each other. Members of an earlier corpus all become leaders, unless their signature is
+    a leader's: each of them counts, whatever it resembles.
 
     Args:
         bucket: bucket of each entry, equal ones adjacent.
         rank: document of each entry, ascending inside a bucket.
-        slot: row of `signatures` of each entry.
-        signatures: one signature a row.
-        min_equal: hashes that must agree; 0 pairs a bucket without comparing.
+        signatures: signature of each entry.
+        min_equal: hashes that must agree.
+        num_earlier: ranks below this belong to an earlier corpus.
+        leaders: `Leaders.none` at first; changed in place.
     """
+    leader_ranks, leader_signatures, current, counts = leaders
     size, width = len(bucket), signatures.shape[1]
     winner, loser, num_equal = [np.empty(max(size, 1), np.int64) for _ in range(3)]
-    leaders = np.empty(max(size, 1), np.int64)
-    used, num_leaders = 0, 0
+    used, num_leaders = 0, counts[0]
     for i in range(size):
-        if i == 0 or bucket[i] != bucket[i - 1]:
+        if bucket[i] != current[0]:
+            current[0] = bucket[i]
             num_leaders = 0
+        is_earlier = rank[i] < num_earlier
+        needed = width if is_earlier else min_equal
         resembles = False
         for j in range(num_leaders):
-            leader, equal = leaders[j], width
-            if min_equal > 0:
-                equal = 0
-                for p in range(width):
-                    equal += signatures[slot[i], p] == signatures[slot[leader], p]
-            if equal < min_equal:
+            equal = 0
+            for p in range(width):
+                equal += signatures[i, p] == leader_signatures[j, p]
+            counts[1] += 1
+            if equal < needed:
                 continue
+            resembles = True
+            if is_earlier:
+                break
             if used == len(winner):
                 winner = np.concatenate((winner, np.empty_like(winner)))
                 loser = np.concatenate((loser, np.empty_like(loser)))
                 num_equal = np.concatenate((num_equal, np.empty_like(num_equal)))
-            winner[used], loser[used], num_equal[used] = rank[leader], rank[i], equal
+            winner[used], loser[used], num_equal[used] = leader_ranks[j], rank[i], equal
             used += 1
-            resembles = True
-        if not resembles:
-            leaders[num_leaders] = i
-            num_leaders += 1
+        if resembles:
+            continue
+        if num_leaders == len(leader_ranks):
+            counts[2] += 1
+            continue
+        leader_ranks[num_leaders] = rank[i]
+        leader_signatures[num_leaders] = signatures[i]
+        num_leaders += 1
+    counts[0] = num_leaders
     return winner[:used].copy(), loser[:used].copy(), num_equal[:used].copy()
 
 
 @njit(cache=True, nogil=True)
-def settle(winner, loser, num_equal, num_documents):  # type: ignore[no-untyped-def]
-    """For every document the index of the pair that removes it, -1 where it is kept.
+def settle(loser, winner, removed):  # type: ignore[no-untyped-def]
+    """Which pairs remove their loser, with the bit of each removed document set in `removed`.
 
-    In order of rank: a document is removed if one of its winners is kept, in favour of the most
-    similar one. A winner that was removed itself removes nobody, so similarity does not chain.
+    In order of rank a document is removed by the first of its winners that is kept. A winner that
+    was removed itself removes nobody, so similarity does not chain.
 
     Args:
-        winner, loser, num_equal: pairs sorted by loser, then winner.
-        num_documents: ranks run below this.
+        loser, winner: pairs by loser, the most similar winner first.
+        removed: one bit a document.
     """
-    removed_by = np.full(num_documents, -1, np.int64)
+    chosen = np.zeros(len(loser), np.bool_)
     for i in range(len(loser)):
-        if removed_by[winner[i]] >= 0:
+        byte, bit = loser[i] >> 3, np.uint8(1 << (loser[i] & 7))
+        if removed[byte] & bit or removed[winner[i] >> 3] & np.uint8(1 << (winner[i] & 7)):
             continue
-        best = removed_by[loser[i]]
-        if best < 0 or num_equal[i] > num_equal[best]:
-            removed_by[loser[i]] = i
-    return removed_by
+        removed[byte] |= bit
+        chosen[i] = True
+    return chosen

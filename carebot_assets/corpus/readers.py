@@ -1,18 +1,20 @@
 """From the files of a shard to its documents and its quarantine, streaming."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import polars as pl
 from polars.io.plugins import register_io_source
 
 from carebot_assets import tables
-from carebot_assets.corpus import encodings, private, recipes, records
-from carebot_assets.corpus.language import language
+from carebot_assets.corpus import encodings, locations, private, recipes, records
+from carebot_assets.corpus.language import identify
 from carebot_assets.corpus.normalize import normalize
 from carebot_assets.corpus.sql import query
 from carebot_assets.settings import CorpusSettings
 
 QUARANTINE_SAMPLE_CHARS = 200
+MAX_ID_CHARS = 500
 DOCUMENTS = tables.BY_NAME["documents"].schema
 QUARANTINE = tables.BY_NAME["quarantine"].schema
 
@@ -58,8 +60,9 @@ class ShardReader:
     def _batches(self) -> Iterator[pl.DataFrame]:
         self.num_records = 0
         self._quarantine.clear()
-        for row in self.plan.sort("name").iter_rows(named=True):
-            recipe = recipes.Recipe.of(row, self.settings.max_record_chars)
+        for row in self.plan.sort("name", "start").iter_rows(named=True):
+            refuse_changed(row)
+            recipe = recipes.Recipe.of(row, self.settings)
             for batch in records.read(recipe):
                 self.num_records += batch.height
                 good, bad = sort_out(batch, row, self.settings.max_record_chars)
@@ -68,15 +71,30 @@ class ShardReader:
         self._refuse_bad_shard()
 
     def _refuse_bad_shard(self) -> None:
-        bad = self.quarantine()
-        if bad.height <= self.settings.max_bad_ratio * self.num_records:
+        bad, settings = self.quarantine(), self.settings
+        allowed = max(settings.max_bad_ratio * self.num_records, settings.max_bad_records)
+        if bad.height <= allowed:
             return
         shard, first = self.plan["shard"][0], bad.row(0, named=True)
         raise ValueError(
             f"shard {shard}: {bad.height} of {self.num_records} records are bad, more than "
-            f"corpus.max_bad_ratio = {self.settings.max_bad_ratio:g} allows; the first is "
-            f"{first['origin']}: {first['error']}"
+            f"corpus.max_bad_ratio = {settings.max_bad_ratio:g} and corpus.max_bad_records = "
+            f"{settings.max_bad_records} allow; the first is {first['origin']}: {first['error']}"
         )
+
+
+def refuse_changed(row: dict[str, Any]) -> None:
+    """Refuse a file whose planned bytes are not those of the plan any more.
+
+    Raises:
+        ValueError: it is gone or has changed.
+    """
+    file, size = row["file"], locations.size(row["file"])
+    if size < row["stop"]:
+        what = "is gone" if size < 0 else f"has shrunk to {size} bytes"
+        raise ValueError(f"{file} {what} since it was planned: run corpus_manifest again")
+    if locations.digest(file, row["start"], row["stop"])[0] != row["sha256"]:
+        raise ValueError(f"{file} has changed since it was planned: run corpus_manifest again")
 
 
 def sort_out(
@@ -91,10 +109,10 @@ def sort_out(
         origin=origin,
         error=pl.coalesce(
             "error",
-            pl.when(recipes.undecodable("text")).then(pl.lit(recipes.BAD_BYTES)),
             pl.when(text.str.len_chars() > max_chars).then(
                 pl.lit(f"record above {max_chars} characters")
             ),
+            pl.when(recipes.undecodable("text")).then(pl.lit(recipes.BAD_BYTES)),
         ),
     )
     kept = judged.filter(pl.col("error").is_null()).with_columns(normalize(text.fill_null("")))
@@ -109,19 +127,20 @@ def sort_out(
         shard=pl.lit(row["shard"]),
         source=pl.lit(row["source"]),
         license=pl.lit(row["license"]),
-        lang=language(text),
+        lang=identify(kept["text"], counts),
         text=text,
         n_chars="num_chars",
         n_tokens="num_tokens",
         origin="origin",
+        source_id=pl.col("source_id").str.head(MAX_ID_CHARS),
     )
     return good.cast(DOCUMENTS), _quarantined(judged, row["shard"])
 
 
 def _quarantined(bad: pl.DataFrame, shard: str) -> pl.DataFrame:
     """Quarantine rows; samples are masked like any text that is shown."""
-    sample = private.mask_all(
-        bad["sample"].fill_null("").str.replace_all(encodings.UNDECODABLE, "")
+    sample = private.redact(
+        bad["sample"].fill_null("").str.replace_all(encodings.UNDECODABLE, r"\x", literal=True)
     )
     return (
         bad.with_columns(sample=sample.str.head(QUARANTINE_SAMPLE_CHARS))

@@ -60,12 +60,14 @@ def share_of(
 
 
 def in_range(measures: pl.LazyFrame) -> Finding:
-    """No null or NaN, ratios in 0..1, counts not below 0."""
+    """No null, NaN or infinity, ratios in 0..1, counts not below 0."""
     bad = []
     for name, dtype in measures.collect_schema().items():
         wrong = pl.col(name).is_null()
-        if dtype == pl.Float64:
+        if name.endswith("_ratio"):
             wrong |= pl.col(name).is_nan() | ~pl.col(name).is_between(0.0, 1.0)
+        elif dtype == pl.Float64:
+            wrong |= ~pl.col(name).is_finite()
         elif dtype.is_numeric():
             wrong |= pl.col(name) < 0
         bad.append(wrong.sum().alias(name))

@@ -8,10 +8,12 @@ import polars as pl
 def of_plan(plan: pl.DataFrame) -> dict[str, Any]:
     """Files, shards and bytes, in all and by source."""
     sources = plan.group_by("source", "license").agg(
-        files=pl.len(), shards=pl.col("shard").n_unique(), bytes=pl.col("bytes").sum()
+        files=pl.col("file").n_unique(),
+        shards=pl.col("shard").n_unique(),
+        bytes=pl.col("bytes").sum(),
     )
     return {
-        "num_files": plan.height,
+        "num_files": plan["file"].n_unique(),
         "num_shards": plan["shard"].n_unique(),
         "num_bytes": int(plan["bytes"].sum()),
         "sources": markdown(sources.sort("source")),
@@ -40,7 +42,7 @@ def of_measures(measures: pl.LazyFrame) -> dict[str, Any]:
     """Quantiles of every measure, and documents with private information by kind."""
     numeric = [name for name, dtype in measures.collect_schema().items() if dtype.is_numeric()]
     points = {"p01": 0.01, "p50": 0.5, "p99": 0.99}
-    frame = measures.select(*numeric, "private_kinds").collect()
+    frame = measures.select(*numeric, "private_kinds", "private_counts").collect()
     quantiles = pl.DataFrame(
         [
             {"measure": name, **{p: frame[name].quantile(q) for p, q in points.items()}}
@@ -48,12 +50,24 @@ def of_measures(measures: pl.LazyFrame) -> dict[str, Any]:
         ],
         schema={"measure": pl.String, **dict.fromkeys(points, pl.Float64)},
     )
-    kinds = _counts(frame.lazy(), "private_kinds", "kind")
     return {
         "num_with_private_information": frame.filter(pl.col("private_kinds").list.len() > 0).height,
         "quantiles": markdown(quantiles.with_columns(pl.col(*points).round(4))),
-        "private_information": markdown(kinds),
+        "private_information": private_information(frame.lazy()),
     }
+
+
+def private_information(measures: pl.LazyFrame, *by: str) -> str:
+    """Documents with each kind of private information, and its occurrences, as a Markdown table."""
+    kinds = (
+        measures.select(*by, kind="private_kinds", occurrences="private_counts")
+        .explode("kind", "occurrences")
+        .drop_nulls("kind")
+        .group_by("kind", *by)
+        .agg(documents=pl.len(), occurrences=pl.col("occurrences").sum())
+        .sort("kind", *by)
+    )
+    return markdown(kinds.collect(engine="streaming"))
 
 
 def of_verdicts(verdicts: pl.LazyFrame) -> dict[str, Any]:

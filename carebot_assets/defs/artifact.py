@@ -8,6 +8,7 @@ return), atomic publication, the data version and the metadata of a table.
 
 import inspect
 import logging
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ from carebot_assets.store import Draft, Manifest, Store, StoreError, hash_json
 
 OWNER = "team:data"
 RECIPES: dict[str, "Recipe"] = {}
+ASSETS: dict[str, dg.AssetsDefinition] = {}
 _PARTITIONS: dict[str, dg.PartitionsDefinition] = {
     "shard": corpus_shards,
     "sft_source": sft_sources,
@@ -56,6 +58,8 @@ class Recipe:
         memo: False for artifacts that look at the outside world (files that may have changed).
         version: raised by hand when the code gives another result from the same inputs.
         extra: further things it depends on (prompt texts, rule versions), as JSON.
+        retry_while: a count in the artifact's metadata (of failed calls); while it is not zero the
+            artifact is never current, and a run tries again what failed.
     """
 
     name: str
@@ -69,6 +73,7 @@ class Recipe:
     across: tuple[str, ...] = ()
     outside: Callable[[str | None], Iterable[Path]] | None = None
     memo: bool = True
+    retry_while: str | None = None
 
     def same_partition(self, upstream: "Recipe") -> bool:
         """Whether partition k of this artifact reads only partition k of the upstream one."""
@@ -123,6 +128,8 @@ class Recipe:
     def current(self, store: Store, partition: str | None) -> Manifest | None:
         """The published manifest if it is what a run would produce now."""
         manifest = store.manifest(self.name, partition) if self.memo else None
+        if manifest and self.retry_while and manifest.metadata.get(self.retry_while):
+            return None
         if manifest and manifest.fingerprint == self.fingerprint(store, partition):
             return manifest
         return None
@@ -162,6 +169,11 @@ class Step:
             name, partitions=expected_partitions(upstream, self.store), side_table=side_table
         )
 
+    def scan_parts(self, *names: str) -> Iterator[tuple[pl.LazyFrame, ...]]:
+        """Input tables with the same partitions, one partition after the other."""
+        for key in expected_partitions(RECIPES[names[0]], self.store):
+            yield tuple(self.store.scan(name, key) for name in names)
+
     def path(self, name: str) -> Path:
         """Folder of an unpartitioned input artifact."""
         return self.store.path(name)
@@ -182,6 +194,14 @@ class Step:
         """Folder for work that must survive a kill; tied to these inputs and settings."""
         return self.store.work_dir(self.name, self.fingerprint)
 
+    @contextmanager
+    def parts(self) -> Iterator[Path]:
+        """Folder for finished parts of the work: a killed run finds them, a whole one none."""
+        folder = self.work_dir / "parts"
+        folder.mkdir(exist_ok=True)
+        yield folder
+        shutil.rmtree(folder)
+
     @property
     def log(self) -> logging.Logger:
         return self.context.log
@@ -201,6 +221,7 @@ def artifact(
     across: Sequence[str] = (),
     outside: Callable[[str | None], Iterable[Path]] | None = None,
     memo: bool = True,
+    retry_while: str | None = None,
     retry_policy: dg.RetryPolicy | None = None,
 ) -> Callable[[Body], dg.AssetsDefinition]:
     """Make an asset of a function `body(step, **resources) -> metadata`.
@@ -223,6 +244,7 @@ def artifact(
             tuple(across),
             outside,
             memo,
+            retry_while,
         )
         RECIPES[name] = recipe
         resources = list(inspect.signature(body).parameters.values())[1:]
@@ -261,7 +283,7 @@ def artifact(
             "return": dg.MaterializeResult
         }
         run.__name__, run.__doc__, run.__module__ = name, body.__doc__, body.__module__
-        return dg.asset(
+        ASSETS[name] = dg.asset(
             name=name,
             deps=[_dependency(recipe, upstream) for upstream in inputs],
             description=inspect.getdoc(body),
@@ -274,6 +296,7 @@ def artifact(
             pool=pool,
             retry_policy=retry_policy,
         )(run)
+        return ASSETS[name]
 
     return decorate
 

@@ -18,7 +18,7 @@ ALTERNATING = r"^user,assistant(?:,user,assistant)*$"
 # Shorter benchmark questions are phrases that anybody may use.
 MIN_QUESTION_CHARS = 12
 
-FindPrivate = Callable[[pl.Series], pl.Series]
+Find = Callable[[pl.Series], pl.Series]
 
 
 def decide(
@@ -27,7 +27,8 @@ def decide(
     benchmark: pl.LazyFrame,
     tokenizer: Any,
     settings: InstructionSettings,
-    find_private: FindPrivate,
+    find_private: Find,
+    find_benchmark: Find,
 ) -> pl.DataFrame:
     """Verdicts on the records of a source, in their order.
 
@@ -39,6 +40,7 @@ def decide(
         tokenizer: the target tokenizer, with its chat template.
         settings: thresholds and the maximum training length.
         find_private: kinds of private information in each text, as lists.
+        find_benchmark: whether each text repeats a benchmark item.
     """
     mine = everything.filter(pl.col("source") == source).collect()
     facts = _facts(mine)
@@ -52,7 +54,8 @@ def decide(
         **{f"unsafe_{kind}_v1": _hits(facts, words) for kind, words in UNSAFE.items()},
         "refusal_v1": _hits(facts, REFUSALS, column="answers"),
         "private_information_v1": find_private(facts["text"]).list.len() > 0,
-        "benchmark_overlap_v1": _overlaps(facts["questions"], benchmark),
+        "benchmark_overlap_v2": find_benchmark(facts["text"])
+        | _asks(facts["questions"], benchmark),
         "too_short_v1": lengths["num_content_tokens"] < settings.min_tokens,
         "too_long_v1": lengths["num_tokens"] > longest,
         "untrainable_v1": lengths["num_trainable_tokens"] == 0,
@@ -147,8 +150,9 @@ def _is_conflicting(everything: pl.LazyFrame, mine: pl.DataFrame) -> pl.Series:
     return found & (mine["kind"] == "choice")
 
 
-def _overlaps(questions: pl.Series, benchmark: pl.LazyFrame) -> pl.Series:
-    """Whether a user's words are or contain a benchmark question."""
+def _asks(questions: pl.Series, benchmark: pl.LazyFrame) -> pl.Series:
+    """Whether a user's words are or contain a benchmark question, even one of few words: those
+    cannot be searched for in running text, but what a user asks is a question."""
     asked = pl.concat_list(
         "question", pl.col("turns").list.first().struct.field("text")
     ).list.drop_nulls()

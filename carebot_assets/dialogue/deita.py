@@ -1,7 +1,8 @@
 """Deita scores: how complex a question and how good its answer is, round by round.
 
-Each round is rated alone, without history. A record's score is the mean over its rounds of
-complexity x quality, so 1..36; for one round that is the product itself.
+A teacher scores a sample of rounds, two raters learn the scores and rate every round; each round
+is rated alone, without history. A record's score is the mean over its rounds of complexity x
+quality, so 1..36; for one round that is the product itself.
 Source: Deita (arXiv 2312.15685), combined by the mean as in CareBot 1.3 instead of Deita's sum.
 """
 
@@ -11,6 +12,7 @@ from typing import Any, Protocol
 import polars as pl
 
 ROLE = "instruction_score"
+SCORES = ("complexity", "quality")
 
 
 class Answer(Protocol):
@@ -29,11 +31,25 @@ def rounds(dialogues: pl.LazyFrame) -> pl.DataFrame:
         dialogues.select(
             "record_id",
             "source",
+            "lang",
             question=pl.col("turns").list.eval(field("text").filter(field("role") == "user")),
             answer=pl.col("turns").list.eval(field("text").filter(field("role") == "assistant")),
         )
-        .explode("question", "answer", empty_as_null=False)
+        .with_columns(round=pl.int_ranges(pl.col("question").list.len()))
+        .explode("round", "question", "answer", empty_as_null=False)
         .collect()
+    )
+
+
+def sample(rounds_table: pl.DataFrame, num: int, seed: int) -> pl.DataFrame:
+    """Rounds for the teacher: by hash, the same number of every source as far as there are."""
+    order = pl.struct("record_id", "round").hash(seed)
+    return (
+        rounds_table.with_columns(order=order)
+        .with_columns(turn=pl.col("order").rank("ordinal").over("source"))
+        .sort("turn", "order", "record_id", "round")
+        .head(num)
+        .drop("order", "turn")
     )
 
 
@@ -42,25 +58,32 @@ def items(rounds_table: pl.DataFrame) -> list[dict[str, str]]:
     return rounds_table.select("question", "answer").to_dicts()
 
 
-def combine(rounds_table: pl.DataFrame, answers: Sequence[Answer], teacher: str) -> pl.DataFrame:
-    """Table `instruction_scores` from the answers to `items`.
-
-    A record with a round that the teacher failed to rate has status `failed` and no score.
-    """
+def scored(rounds_table: pl.DataFrame, answers: Sequence[Answer], teacher: str) -> pl.DataFrame:
+    """Table `instruction_seed_scores` from the answers to `items`."""
     values = [answer.value if answer.status == "ok" else None for answer in answers]
-    scored = rounds_table.select("record_id", "source").with_columns(
-        pl.Series(name, [value and value[name] for value in values], dtype=pl.Float64)
-        for name in ("complexity", "quality")
+    return rounds_table.with_columns(
+        *(
+            pl.Series(name, [value and value[name] for value in values], dtype=pl.Float64)
+            for name in SCORES
+        ),
+        status=pl.Series([answer.status for answer in answers], dtype=pl.String),
+        teacher=pl.lit(teacher),
     )
-    is_failed = pl.any_horizontal(pl.col("complexity", "quality").is_null()).any()
+
+
+def combine(rounds_table: pl.DataFrame, model: str) -> pl.DataFrame:
+    """Table `instruction_scores` from rounds with their complexity and quality.
+
+    A record with a round that could not be rated has status `failed` and no score.
+    """
+    is_failed = pl.any_horizontal(pl.col(SCORES).is_null()).any()
     product = pl.col("complexity") * pl.col("quality")
-    return scored.group_by("record_id", maintain_order=True).agg(
+    return rounds_table.group_by("record_id", maintain_order=True).agg(
         pl.col("source").first(),
-        "complexity",
-        "quality",
+        *SCORES,
         score=pl.when(~is_failed).then(product.mean()),
         status=pl.when(is_failed).then(pl.lit("failed")).otherwise(pl.lit("scored")),
-        teacher=pl.lit(teacher),
+        model=pl.lit(model),
     )
 
 

@@ -13,6 +13,7 @@ import polars as pl
 
 from carebot_assets import tables
 from carebot_assets.evaluation.adapters import ADAPTERS, LETTERS, YES_NO_MAYBE, Adapter
+from carebot_assets.evaluation.suites import DEFAULT_DIR
 
 SCHEMA = tables.BY_NAME["benchmark_items"].schema
 
@@ -113,6 +114,18 @@ def load_suite(suite: str, source: Source, pattern: Path) -> pl.DataFrame:
 def combine(suites: list[pl.DataFrame]) -> pl.DataFrame:
     """The table of all suites, in the order given."""
     return pl.concat([pl.DataFrame(schema=SCHEMA), *suites])
+
+
+def with_shipped(items: pl.LazyFrame, folder: Path = DEFAULT_DIR) -> pl.LazyFrame:
+    """The items and those shipped as `sample.jsonl` with the suites, where the question is another:
+    all that training text must not contain."""
+    files = sorted(folder.glob("*/sample.jsonl"))
+    frames = [pl.read_ndjson(file, infer_schema_length=None) for file in files]
+    empty = pl.DataFrame(schema=SCHEMA)
+    shipped = pl.concat([empty, *frames], how="diagonal_relaxed").lazy().cast(SCHEMA)
+    others = shipped.join(items, on="question", how="anti", maintain_order="left")
+    named = others.with_columns(pl.format("{}/{}", pl.lit(folder.name), "item_id").alias("item_id"))
+    return pl.concat([items, named.select(SCHEMA.names())])
 
 
 def subject_of(file: Path) -> str:

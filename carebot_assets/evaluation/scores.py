@@ -218,7 +218,7 @@ def _funnel(material: Material) -> list[dict[str, Any]]:
         .sort("num_documents", "reason", descending=[True, False])
     )
     rows: list[dict[str, Any]] = []
-    if "documents" in material.volumes:
+    if "documents" in material.volumes and "documents" not in stages["stage"]:
         everything = {"stage": "documents", "num_kept": material.volumes["documents"]}
         rows.append({**everything, "num_tokens_kept": None, "top_reasons": []})
     for stage in stages.to_dicts():

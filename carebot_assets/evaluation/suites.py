@@ -35,6 +35,11 @@ def fingerprint(folder: Path = DEFAULT_DIR) -> str:
     )
 
 
+def shipped_hashes(folder: Path = DEFAULT_DIR) -> list[str]:
+    """Hashes of the items that the suites are shipped with."""
+    return [hash_json(path.read_text("utf-8")) for path in sorted(folder.glob("*/sample.jsonl"))]
+
+
 def judge_protocol(suite: str, folder: Path = DEFAULT_DIR) -> JudgeProtocol:
     """Read `consultation/<suite>.yaml`.
 

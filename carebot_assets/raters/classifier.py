@@ -1,9 +1,9 @@
-"""The domain classifier: a softmax head on a frozen encoder, calibrated.
+"""The domain classifier: a softmax head on an encoder, calibrated.
 
-Source: CareBot (arXiv 2412.15236) fine-tunes bge-m3; a head on a frozen encoder is the small form.
+Source: CareBot (arXiv 2412.15236) 4.1 fine-tunes bge-m3 in full; on a processor the encoder stays
+frozen.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,8 @@ import polars as pl
 
 from carebot_assets.raters import scores
 from carebot_assets.raters.encoder import open_encoder
-from carebot_assets.raters.head import DECIMALS, Head, load_head, outputs_of
-from carebot_assets.raters.splitting import is_validation
+from carebot_assets.raters.head import DECIMALS, Head, Trained, load_head, outputs_of, tuned
+from carebot_assets.raters.splitting import is_validation, near_duplicate_groups
 from carebot_assets.settings import DomainSettings, EncoderSettings
 
 KIND = "domain classifier"
@@ -21,65 +21,60 @@ KIND = "domain classifier"
 # few dense columns of a sentence encoder separate as well with it.
 C = 100.0
 TEMPERATURES = np.geomspace(0.2, 5.0, 60)
-
-
-@dataclass
-class Trained:
-    """A head with what validation says about it."""
-
-    head: Head
-    metrics: dict[str, Any]
-    probabilities: np.ndarray
-    truth: np.ndarray
+CALIBRATION_FOLDS = 3
 
 
 def train(
-    seeds: pl.DataFrame, domain: DomainSettings, encoder: EncoderSettings, seed: int
+    seeds: pl.DataFrame,
+    domain: DomainSettings,
+    encoder: EncoderSettings,
+    seed: int,
+    folder: Path | None = None,
 ) -> Trained:
     """Fit the head on labelled documents and measure it on those held out.
 
+    The temperature is fitted on training rows, each seen by a head that had not learned from it,
+    so that validation stays untouched until it is measured.
+
     Args:
-        seeds: `text`, `label`, `lang`; rows without a label must have been left out.
+        seeds: `text`, `label`, `lang`, `source`; rows without a label must have been left out, and
+            rows with `synthetic` true are never validated on.
         domain: labels and the share for validation.
-        encoder: frozen part.
+        encoder: what lies below the head.
         seed: of the split.
+        folder: where an encoder trained for this head lies.
 
     Raises:
         ValueError: fewer than two labels to learn.
     """
-    from sklearn.linear_model import LogisticRegression
-
-    held_out = is_validation(seeds["text"], domain.validation_ratio, seed)
-    labels = [x for x in domain.labels if (seeds["label"].to_numpy()[~held_out] == x).any()]
+    held_out = split(seeds, domain.validation_ratio, seed)
+    truth_names = seeds["label"].to_numpy()
+    labels = [x for x in domain.labels if (truth_names[~held_out] == x).any()]
     if len(labels) < 2 or not held_out.any():
         raise ValueError(
             f"{seeds.height} labelled documents with {len(labels)} labels do not make a classifier;"
             " raise domain.seed_documents"
         )
-    vectors = open_encoder(encoder).encode(seeds["text"].to_list())
-    truth = np.array([labels.index(x) if x in labels else -1 for x in seeds["label"]])
-    model = LogisticRegression(C=C, class_weight="balanced", max_iter=300)
-    model.fit(vectors[~held_out], truth[~held_out])
-    weight, bias = model.coef_, model.intercept_
-    if len(labels) == 2:  # the binary form has one row for both
-        weight, bias = np.vstack([-weight, weight]) / 2, np.array([-bias[0], bias[0]]) / 2
-    head = Head(weight.astype(np.float32), bias.astype(np.float32), encoder, {})
-    outputs = head.outputs(vectors[held_out])
-    temperature = _calibrate(outputs, truth[held_out])
-    probabilities = _softmax(outputs / temperature)
-    metrics = scores.classification(
-        probabilities,
-        truth[held_out],
-        labels,
-        seeds["lang"].to_numpy()[held_out],
-        _medical(labels, domain.medical_labels),
-        domain.threshold,
-    )
+    below = tuned(encoder, folder) if folder else encoder
+    vectors = open_encoder(below).encode(seeds["text"].to_list())
+    truth = np.array([labels.index(x) if x in labels else -1 for x in truth_names])
+    weight, bias = fit(vectors[~held_out], truth[~held_out], len(labels))
+    head = Head(weight, bias, encoder, {})
+    groups = near_duplicate_groups(seeds["text"].filter(pl.Series(~held_out)))
+    temperature = _calibrate(vectors[~held_out], truth[~held_out], groups, len(labels))
+    probabilities = softmax(head.outputs(vectors[held_out]) / temperature)
     metrics = {
         "num_train": int((~held_out).sum()),
         "num_validation": int(held_out.sum()),
         "temperature": round(float(temperature), 4),
-        **metrics,
+        **scores.classification(
+            probabilities,
+            truth[held_out],
+            labels,
+            seeds.select("lang", "source").filter(pl.Series(held_out)),
+            medical_mask(labels, domain.medical_labels),
+            domain.threshold,
+        ),
     }
     head.card = {
         "kind": KIND,
@@ -90,13 +85,41 @@ def train(
     return Trained(head, metrics, probabilities, truth[held_out])
 
 
-def predict(folder: Path, texts: pl.LazyFrame, medical_labels: list[str]) -> pl.DataFrame:
+def split(seeds: pl.DataFrame, ratio: float, seed: int) -> np.ndarray:
+    """Which rows are validated on; what was written for training never is."""
+    held_out = is_validation(seeds["text"], ratio, seed)
+    if "synthetic" in seeds.columns:
+        held_out &= ~seeds["synthetic"].fill_null(False).to_numpy()
+    return held_out
+
+
+def fit(vectors: Any, truth: np.ndarray, num_labels: int) -> tuple[np.ndarray, np.ndarray]:
+    """Weight and bias of a class-balanced softmax, one row a label."""
+    from sklearn.linear_model import LogisticRegression
+
+    model = LogisticRegression(C=C, class_weight="balanced", max_iter=300).fit(vectors, truth)
+    weight = np.zeros((num_labels, vectors.shape[1]), np.float32)
+    # A label that is missing here (in a fold) is all but impossible.
+    bias = np.full(num_labels, -30.0, np.float32)
+    if len(model.classes_) == 2:  # the binary form has one row for both
+        rows, terms = np.vstack([-model.coef_, model.coef_]) / 2, np.hstack(
+            [-model.intercept_, model.intercept_]
+        ) / 2  # fmt: skip
+    else:
+        rows, terms = model.coef_, model.intercept_
+    weight[model.classes_], bias[model.classes_] = rows, terms
+    return weight, bias
+
+
+def predict(
+    folder: Path, texts: pl.LazyFrame, medical_labels: list[str], work: Path | None = None
+) -> pl.DataFrame:
     """`doc_id`, `label` and `p_medical` of every text; nulls where there is no finite output."""
     head = load_head(folder, KIND)
-    ids, outputs = outputs_of(head, texts)
+    ids, outputs = outputs_of(head, texts, work)
     labels = head.card["labels"]
-    probabilities = _softmax(outputs / head.card["temperature"])
-    p_medical = probabilities[:, _medical(labels, medical_labels)].sum(axis=1)
+    probabilities = softmax(outputs / head.card["temperature"])
+    p_medical = probabilities[:, medical_mask(labels, medical_labels)].sum(axis=1)
     best = probabilities.argmax(axis=1) if len(ids) else np.zeros(0, dtype=np.int64)
     finite = np.isfinite(p_medical)
     return pl.DataFrame(
@@ -112,27 +135,40 @@ def predict(folder: Path, texts: pl.LazyFrame, medical_labels: list[str]) -> pl.
     )
 
 
-def _medical(labels: list[str], medical_labels: list[str]) -> np.ndarray:
+def medical_mask(labels: list[str], medical_labels: list[str]) -> np.ndarray:
+    """Which labels are medical."""
     return np.array([label in medical_labels for label in labels])
 
 
-def _softmax(outputs: np.ndarray) -> np.ndarray:
-    from scipy.special import softmax
+def are_medical(truth: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Which rows have a medical label."""
+    return np.isin(truth, np.flatnonzero(mask))
 
-    return np.asarray(softmax(outputs, axis=1))
+
+def softmax(outputs: np.ndarray) -> np.ndarray:
+    """Probabilities, row by row."""
+    from scipy.special import softmax as along
+
+    return np.asarray(along(outputs, axis=1))
 
 
-def _calibrate(outputs: np.ndarray, truth: np.ndarray) -> float:
-    """The temperature with the lowest log loss on validation; classes never trained are left out.
+def _calibrate(vectors: Any, truth: np.ndarray, groups: np.ndarray, num_labels: int) -> float:
+    """The temperature with the lowest log loss on rows that the head did not learn from.
 
     Source: Guo et al. 2017, On Calibration of Modern Neural Networks.
     """
-    known = truth >= 0
-    if not known.any():
+    from sklearn.model_selection import GroupKFold
+
+    if len(np.unique(groups)) < CALIBRATION_FOLDS:
         return 1.0
-    rows = np.arange(known.sum())
+    outputs = np.zeros((len(truth), num_labels))
+    for learn, see in GroupKFold(CALIBRATION_FOLDS).split(vectors, truth, groups):
+        if len(np.unique(truth[learn])) < 2:
+            return 1.0
+        weight, bias = fit(vectors[learn], truth[learn], num_labels)
+        outputs[see] = np.asarray(vectors[see] @ weight.T, dtype=np.float64) + bias
+    rows = np.arange(len(truth))
     losses = [
-        -np.log(np.clip(_softmax(outputs[known] / t)[rows, truth[known]], 1e-12, 1)).mean()
-        for t in TEMPERATURES
+        -np.log(np.clip(softmax(outputs / t)[rows, truth], 1e-12, 1)).mean() for t in TEMPERATURES
     ]
     return float(TEMPERATURES[int(np.argmin(losses))])

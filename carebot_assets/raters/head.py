@@ -1,4 +1,4 @@
-"""A linear head on an encoder: the trained part of a rater, and how it is kept and applied."""
+"""A linear head on an encoder: the trained part of a rater, how it is kept and applied."""
 
 import json
 from dataclasses import dataclass
@@ -11,10 +11,11 @@ import polars as pl
 from carebot_assets.raters.encoder import Encoder, open_encoder
 from carebot_assets.settings import EncoderSettings
 
-WEIGHTS_FILE, CARD_FILE = "head.safetensors", "rater.json"
+WEIGHTS_FILE, CARD_FILE, TUNED_DIR = "head.safetensors", "rater.json", "encoder"
 # Scores are rounded to what single precision can promise, so that tables compare equal.
 DECIMALS = 5
-BATCH_ROWS = 512
+# Documents between two savings of work done; batches of similar length are made inside.
+CHUNK_ROWS = 4096
 
 
 @dataclass
@@ -48,8 +49,23 @@ class Head:
         (folder / CARD_FILE).write_text(text, "utf-8")
 
 
+@dataclass
+class Trained:
+    """A head with what validation says about it.
+
+    Attributes:
+        predicted: probabilities of every label, or scores, of the validation rows.
+        truth: their labels (index; -1 for one never trained) or scores.
+    """
+
+    head: Head
+    metrics: dict[str, Any]
+    predicted: np.ndarray
+    truth: np.ndarray
+
+
 def load_head(folder: Path, kind: str) -> Head:
-    """A saved head.
+    """A saved head; an encoder that was trained with it lies beside it.
 
     Raises:
         ValueError: the folder does not hold a head of that kind.
@@ -67,21 +83,56 @@ def load_head(folder: Path, kind: str) -> Head:
             raise ValueError(f"weight {weight.shape} does not fit bias {bias.shape}")
     except (OSError, KeyError, ValueError) as error:
         raise ValueError(f"{folder} holds no {kind}: {error}") from None
-    return Head(weight, bias, encoder, card)
+    return Head(weight, bias, tuned(encoder, folder), card)
 
 
-def outputs_of(head: Head, texts: pl.LazyFrame) -> tuple[pl.Series, np.ndarray]:
-    """Raw outputs for every row of `doc_id`, `text`, read in batches of fixed size.
+def tuned(encoder: EncoderSettings, folder: Path) -> EncoderSettings:
+    """The encoder as it is found in a rater's folder: the one trained there, where it was."""
+    if encoder.fine_tune is None:
+        return encoder
+    return encoder.model_copy(update={"model": str(folder / TUNED_DIR)})
 
-    The size of a batch does not depend on the machine, so neither do the last digits of a score.
+
+def outputs_of(
+    head: Head, texts: pl.LazyFrame, work: Path | None = None
+) -> tuple[pl.Series, np.ndarray]:
+    """Raw outputs for every row of `doc_id`, `text`, read in chunks of fixed size.
+
+    The size of a chunk does not depend on the machine, so neither do the last digits of a score.
+
+    Args:
+        head: weights and encoder.
+        texts: streamed; memory is bounded by a chunk.
+        work: folder where finished chunks are kept, so that a killed run goes on where it was.
     """
-    encoder: Encoder = open_encoder(head.encoder)
+    encoder: Encoder | None = None
     ids, found = [pl.Series("doc_id", [], dtype=pl.String)], [np.zeros((0, len(head.bias)))]
-    batches = texts.select("doc_id", "text").collect_batches(
-        chunk_size=BATCH_ROWS, maintain_order=True
+    chunks = texts.select("doc_id", "text").collect_batches(
+        chunk_size=CHUNK_ROWS, maintain_order=True
     )
-    for batch in batches:
-        if batch.height:
-            ids.append(batch["doc_id"])
-            found.append(head.outputs(encoder.encode(batch["text"].fill_null("").to_list())))
+    for number, chunk in enumerate(filter(len, chunks)):
+        ids.append(chunk["doc_id"])
+        done = work / f"{number:06d}.parquet" if work else None
+        kept = _kept(done, ids[-1]) if done else None
+        if kept is None:
+            encoder = encoder or open_encoder(head.encoder)
+            kept = head.outputs(encoder.encode(chunk["text"].fill_null("").to_list()))
+            if done:
+                _keep(done, ids[-1], kept)
+        found.append(kept)
     return pl.concat(ids), np.concatenate(found)
+
+
+def _kept(path: Path, ids: pl.Series) -> np.ndarray | None:
+    """Outputs kept by an earlier run, if they are of the same documents."""
+    if not path.is_file():
+        return None
+    frame = pl.read_parquet(path)
+    return frame["outputs"].to_numpy() if frame["doc_id"].equals(ids) else None
+
+
+def _keep(path: Path, ids: pl.Series, outputs: np.ndarray) -> None:
+    """Atomically: a file that is there is whole."""
+    draft = path.with_suffix(".tmp")
+    pl.DataFrame({"doc_id": ids, "outputs": outputs}).write_parquet(draft)
+    draft.replace(path)

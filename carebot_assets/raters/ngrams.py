@@ -10,16 +10,19 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-MAX_N = 4
+SIZES = (1, 4)
 
 
-def vectorize(texts: pl.Series, max_chars: int, features: int) -> Any:
-    """Rows of unit length with 1 + log(count) of each hashed n-gram, n = 1..4.
+def vectorize(
+    texts: pl.Series, max_chars: int, features: int, sizes: tuple[int, int] = SIZES
+) -> Any:
+    """Rows of unit length with 1 + log(count) of each hashed n-gram.
 
     Args:
         texts: case is folded and white space runs count as one blank.
         max_chars: characters read of each text.
         features: columns of the matrix; n-grams that share a column add up.
+        sizes: smallest and largest n.
 
     Returns:
         A `scipy.sparse.csr_matrix` of float32.
@@ -28,10 +31,10 @@ def vectorize(texts: pl.Series, max_chars: int, features: int) -> Any:
 
     plain = texts.fill_null("").str.head(max_chars).str.to_lowercase().str.replace_all(r"\s+", " ")
     # One code point an entry: UTF-32 keeps the kernel free of decoding.
-    sizes = plain.str.len_chars().to_numpy().astype(np.int64)
-    offsets = np.concatenate([[0], np.cumsum(sizes)])
+    lengths = plain.str.len_chars().to_numpy().astype(np.int64)
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
     points = np.frombuffer("".join(plain).encode("utf-32-le", "replace"), dtype=np.uint32)
-    counts, columns, values = _kernel()(points, offsets, features, MAX_N)
+    counts, columns, values = _kernel()(points, offsets, features, *sizes)
     indptr = np.concatenate([[0], np.cumsum(counts)])
     return csr_matrix((values, columns, indptr), shape=(len(texts), features))
 
@@ -41,11 +44,12 @@ def _kernel() -> Any:
     from numba import njit
 
     @njit(cache=True)  # type: ignore[untyped-decorator]
-    def kernel(points, offsets, features, max_n):  # type: ignore[no-untyped-def]
+    def kernel(points, offsets, features, min_n, max_n):  # type: ignore[no-untyped-def]
         num = len(offsets) - 1
         counts = np.zeros(num, np.int64)
-        columns = np.empty(len(points) * max_n, np.int32)
-        values = np.empty(len(points) * max_n, np.float32)
+        room = len(points) * (max_n - min_n + 1)
+        columns = np.empty(room, np.int32)
+        values = np.empty(room, np.float32)
         tally = np.zeros(features, np.int32)
         used = np.empty(features, np.int32)
         filled = 0
@@ -57,6 +61,8 @@ def _kernel() -> Any:
                 for n in range(min(max_n, stop - i)):
                     code = (code ^ np.uint64(points[i + n])) * np.uint64(1099511628211)
                     mixed = (code ^ (code >> np.uint64(32))) * np.uint64(0x9E3779B97F4A7C15)
+                    if n + 1 < min_n:
+                        continue
                     column = np.int32((mixed >> np.uint64(16)) % np.uint64(features))
                     if tally[column] == 0:
                         used[num_used] = column

@@ -38,28 +38,60 @@ def reliability(rows: list[tuple[float, float, int]]) -> str:
     return _markdown(figure, "reliability")
 
 
-def by_decile(predicted: np.ndarray, truth: np.ndarray) -> str:
+def operating_curves(p_medical: np.ndarray, is_medical: np.ndarray) -> str:
+    """ROC and precision against recall of the medical labels."""
+    from sklearn.metrics import precision_recall_curve, roc_curve
+
+    figure, (left, right) = _figure(7.6, 3.6, columns=2)
+    if is_medical.any() and not is_medical.all():
+        false_rate, true_rate, _ = roc_curve(is_medical, p_medical)
+        precision, recall, _ = precision_recall_curve(is_medical, p_medical)
+        left.plot(false_rate, true_rate)
+        right.plot(recall, precision)
+    left.set(xlabel="false positive rate", ylabel="recall", xlim=(0, 1), ylim=(0, 1.02))
+    right.set(xlabel="recall", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.02))
+    return _markdown(figure, "medical: ROC and precision against recall")
+
+
+def backbones(names: list[str], quality: list[float], speed: list[float], measure: str) -> str:
+    """Quality of the same head on several encoders against their speed."""
+    figure, axis = _figure(5.2, 3.6)
+    axis.scatter(speed, quality, color="tab:blue")
+    for name, x, y in zip(names, speed, quality, strict=True):
+        axis.annotate(name, (x, y), textcoords="offset points", xytext=(6, 4), fontsize=8)
+    axis.set_xscale("log")
+    axis.margins(0.25)
+    axis.set(xlabel="documents per second", ylabel=measure)
+    return _markdown(figure, "backbones")
+
+
+def by_decile(predicted: np.ndarray, truth: np.ndarray, high: float = 5.0) -> str:
     """Mean teacher score within each tenth of the predicted scores, over single documents."""
     figure, axis = _figure(4.2, 3.8)
     axis.scatter(predicted, truth, s=6, color="0.75")
-    axis.plot([0, 5], [0, 5], color="0.6", linestyle="--", linewidth=1)
+    axis.plot([0, high], [0, high], color="0.6", linestyle="--", linewidth=1)
     parts = [part for part in np.array_split(np.argsort(predicted, kind="stable"), 10) if len(part)]
     axis.plot(
         [predicted[part].mean() for part in parts], [truth[part].mean() for part in parts],
         marker="o", color="tab:blue",
     )  # fmt: skip
-    axis.set(xlabel="predicted score", ylabel="teacher's score", xlim=(0, 5.1), ylim=(0, 5.1))
+    axis.set(
+        xlabel="predicted score",
+        ylabel="teacher's score",
+        xlim=(0, high + 0.1),
+        ylim=(0, high + 0.1),
+    )
     return _markdown(figure, "teacher's score by decile of the prediction")
 
 
-def _figure(width: float, height: float) -> tuple[Any, Any]:
+def _figure(width: float, height: float, columns: int = 1) -> tuple[Any, Any]:
     # Not pyplot: it keeps global state, and figures drawn in threads would meet in it.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
-    return figure, figure.add_subplot()
+    return figure, figure.subplots(1, columns)
 
 
 def _markdown(figure: Any, title: str) -> str:

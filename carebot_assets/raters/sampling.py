@@ -1,38 +1,80 @@
-"""Which documents a teacher labels: a stratified sample that does not depend on shards or order."""
+"""Which documents a teacher labels: a stratified sample that does not depend on shards or order.
+
+Of every shard no more is kept than could still be drawn, so the memory needed is that of one
+shard's ids and of about `num` more, whatever the size of the corpus.
+"""
+
+from collections.abc import Collection, Sequence
 
 import polars as pl
 
 STRATA = ("source", "lang")
+_IDS = ("doc_id", *STRATA, "part", "order")
+# A stratum's documents are drawn in the order of their hashes, one a turn.
+_TURN = pl.struct("order", "doc_id").rank("ordinal").over(*STRATA).alias("turn")
 
 
-def stratified(documents: pl.LazyFrame, num: int, seed: int, max_chars: int) -> pl.DataFrame:
+def choose(
+    parts: Sequence[pl.LazyFrame], num: int, seed: int, wanted: Collection[str] = ()
+) -> pl.DataFrame:
     """`num` documents, the same number from every source and language as far as there are enough.
 
     Documents are drawn by the hash of their id, one from every stratum in turn: a stratum that
     runs out leaves its share to the others.
 
     Args:
-        documents: `doc_id`, `shard`, `source`, `lang`, `text`.
+        parts: shards with `doc_id`, `source`, `lang`.
         num: rows wanted; fewer documents are all taken.
         seed: of the hash.
-        max_chars: length to which texts are cut.
+        wanted: documents that are taken in any case, beside the `num` drawn.
 
     Returns:
-        `doc_id`, `shard`, `source`, `lang`, `text` ordered by `doc_id`.
+        `doc_id`, `part` (number of the shard), `is_wanted`.
     """
-    drawn = (
-        documents.select("doc_id", *STRATA, order=pl.col("doc_id").hash(seed))
-        .with_columns(
-            turn=pl.struct("order", "doc_id").rank("ordinal").over(*STRATA),
+    strings = {"doc_id": pl.String, **dict.fromkeys(STRATA, pl.String)}
+    drawn = pl.DataFrame(schema=strings | {"part": pl.Int64, "order": pl.UInt64})
+    found = drawn.select("doc_id", "part")
+    ids = pl.DataFrame({"doc_id": sorted(wanted)}, schema={"doc_id": pl.String})
+    for number, part in enumerate(parts):
+        rows = (
+            part.select("doc_id", *STRATA, part=pl.lit(number, pl.Int64))
+            .with_columns(order=pl.col("doc_id").hash(seed))
+            .collect(engine="streaming")
         )
-        .sort("turn", "order", "doc_id")
-        .head(num)
-        .select("doc_id")
-    )
+        if ids.height:
+            hits = rows.join(ids, on="doc_id", how="semi")
+            found = found.vstack(hits.select("doc_id", "part"))
+            rows = rows.join(ids, on="doc_id", how="anti")
+        drawn = _first(drawn.vstack(rows.select(_IDS)), num)
+    taken = drawn.with_columns(turn=_TURN).sort("turn", "order", "doc_id").head(num)
+    return pl.concat(
+        [
+            taken.select("doc_id", "part", is_wanted=pl.lit(False)),
+            found.with_columns(is_wanted=pl.lit(True)),
+        ]
+    ).sort("doc_id")
+
+
+def _first(rows: pl.DataFrame, num: int) -> pl.DataFrame:
+    """The rows that could still be drawn: more of them only bring the last turn forward."""
+    if rows.height <= num or not num:
+        return rows.head(num)
+    turns = rows.select(_TURN).to_series()
+    return rows.filter(turns <= turns.sort()[num - 1])
+
+
+def taken(part: pl.LazyFrame, chosen: pl.DataFrame, number: int) -> pl.LazyFrame:
+    """The chosen documents of a shard."""
+    ids = chosen.filter(pl.col("part") == number)["doc_id"]
+    return part.filter(pl.col("doc_id").is_in(ids.implode()))
+
+
+def stratified(documents: pl.LazyFrame, num: int, seed: int, max_chars: int) -> pl.DataFrame:
+    """The choice from one table, with texts cut to `max_chars`, ordered by `doc_id`."""
+    chosen = choose([documents], num, seed)
     return (
-        documents.select("doc_id", "shard", *STRATA, "text")
-        .join(drawn, on="doc_id", how="semi")
-        .with_columns(pl.col("text").str.head(max_chars))
+        taken(documents, chosen, 0)
+        .select("doc_id", "shard", *STRATA, pl.col("text").str.head(max_chars))
         .sort("doc_id")
         .collect(engine="streaming")
     )

@@ -1,8 +1,10 @@
 """How good a rater is: numbers for the metadata and for the checks that guard it."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 NUM_BINS = 10
 
@@ -11,18 +13,20 @@ def classification(
     probabilities: np.ndarray,
     truth: np.ndarray,
     labels: list[str],
-    langs: np.ndarray,
+    strata: pl.DataFrame,
     medical: np.ndarray,
     threshold: float,
 ) -> dict[str, Any]:
-    """Metrics of a classifier on validation, altogether, by label and by language.
+    """Metrics of a classifier on validation, altogether, by label, language and source.
 
     Args:
         truth: index into `labels`, -1 for a label that was never trained.
+        strata: `lang` and `source` of the rows.
         medical: which labels are medical.
         threshold: probability of the medical labels from which a document is kept.
     """
-    from sklearn.metrics import precision_recall_fscore_support
+    from sklearn.metrics import average_precision_score, precision_recall_fscore_support
+    from sklearn.metrics import roc_auc_score as auc
 
     guess = probabilities.argmax(axis=1)
     p_medical = probabilities[:, medical].sum(axis=1)
@@ -37,42 +41,94 @@ def classification(
         for i, label in enumerate(labels)
     }
     present = support > 0
+    both = is_medical.any() and not is_medical.all()
+
+    def part(rows: np.ndarray) -> dict[str, Any]:
+        medical = _binary(p_medical[rows] >= threshold, is_medical[rows])
+        return {
+            "num_documents": int(rows.sum()),
+            "accuracy_ratio": _number((guess == truth)[rows].mean()),
+            **{f"medical_{name}": value for name, value in medical.items()},
+        }
+
     return {
-        "accuracy_ratio": _number((guess == truth).mean()),
         "macro_f1": _number(f1[present].mean()),
-        **{f"medical_{k}": v for k, v in _binary(p_medical >= threshold, is_medical).items()},
+        **{k: v for k, v in part(np.ones(len(truth), bool)).items() if k != "num_documents"},
+        "medical_roc_auc": _number(auc(is_medical, p_medical)) if both else None,
+        "medical_average_precision": (
+            _number(average_precision_score(is_medical, p_medical)) if both else None
+        ),
         "calibration_error": _number(calibration_error(probabilities, truth)),
         "largest_class_ratio": _number(np.bincount(guess).max() / len(guess)),
         "num_predicted_labels": len(np.unique(guess)),
         "by_label": by_label,
-        "by_lang": {
-            str(lang): {
-                "num_documents": int((langs == lang).sum()),
-                "accuracy_ratio": _number((guess == truth)[langs == lang].mean()),
-                **{
-                    f"medical_{k}": v
-                    for k, v in _binary(
-                        p_medical[langs == lang] >= threshold, is_medical[langs == lang]
-                    ).items()
-                },
-            }
-            for lang in np.unique(langs)
-        },
+        "by_lang": _parts(strata["lang"], part),
+        "by_source": _parts(strata["source"], part),
     }
 
 
 def regression(
-    guess: np.ndarray, truth: np.ndarray, langs: np.ndarray, cuts: tuple[float, float]
+    guess: np.ndarray, truth: np.ndarray, strata: pl.DataFrame, cuts: tuple[float, ...]
 ) -> dict[str, Any]:
-    """Metrics of a quality rater on validation, altogether and by language."""
+    """Metrics of a rater on validation, altogether, by language, source and length.
+
+    `length_correlation` is the partial rank correlation of the guess with the length of the text
+    given the truth: what the rater reads from length alone. Far from 0, it measures length.
+
+    Args:
+        strata: `lang`, `source` and `num_chars` of the rows.
+        cuts: scores at which agreement is reported.
+    """
+    lengths = strata["num_chars"].to_numpy()
+    third = np.searchsorted(np.quantile(lengths, [1 / 3, 2 / 3]), lengths, side="left")
+    names = pl.Series([("short", "middle", "long")[i] for i in third])
+
+    def part(rows: np.ndarray) -> dict[str, Any]:
+        return _fit(guess[rows], truth[rows], cuts)
+
     return {
-        **_fit(guess, truth, cuts),
+        **part(np.ones(len(truth), bool)),
         "score_std": _number(guess.std()),
-        "by_lang": {
-            str(lang): _fit(guess[langs == lang], truth[langs == lang], cuts)
-            for lang in np.unique(langs)
-        },
+        "length_correlation": partial_rank_correlation(guess, lengths, truth),
+        "by_lang": _parts(strata["lang"], part),
+        "by_source": _parts(strata["source"], part),
+        "by_length": _parts(names, part),
     }
+
+
+def partial_rank_correlation(one: np.ndarray, two: np.ndarray, given: np.ndarray) -> float | None:
+    """Spearman correlation of two columns with the ranks of a third held fixed; None where one of
+    them is constant."""
+    from scipy.stats import spearmanr
+
+    columns = np.column_stack([one, two, given])
+    if len(columns) < 3 or (columns.std(axis=0) == 0).any():
+        return None
+    r = spearmanr(columns).statistic
+    rest = np.sqrt((1 - r[0, 2] ** 2) * (1 - r[1, 2] ** 2))
+    return _number((r[0, 1] - r[0, 2] * r[1, 2]) / rest) if rest > 0 else None
+
+
+def as_markdown(parts: dict[str, dict[str, Any]], first: str) -> str:
+    """A table of metrics with a row a part."""
+    columns = list(next(iter(parts.values()), {}))
+    rows = [
+        f"| {name} | " + " | ".join(_shown(part.get(column)) for column in columns) + " |"
+        for name, part in parts.items()
+    ]
+    head = " | ".join([first, *(c.replace("_", " ") for c in columns)])
+    return "\n".join([f"| {head} |", "|---" * (len(columns) + 1) + "|", *rows])
+
+
+def _shown(value: Any) -> str:
+    return "" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def _parts(
+    names: pl.Series, part: Callable[[np.ndarray], dict[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    values = names.to_numpy()
+    return {str(name): part(values == name) for name in np.unique(values)}
 
 
 def reliability(probabilities: np.ndarray, truth: np.ndarray) -> list[tuple[float, float, int]]:
@@ -103,7 +159,7 @@ def _binary(guess: np.ndarray, truth: np.ndarray) -> dict[str, float]:
     return _rounded(precision=precision, recall=recall, f1=f1)
 
 
-def _fit(guess: np.ndarray, truth: np.ndarray, cuts: tuple[float, float]) -> dict[str, Any]:
+def _fit(guess: np.ndarray, truth: np.ndarray, cuts: tuple[float, ...]) -> dict[str, Any]:
     from scipy.stats import spearmanr
 
     constant = len(guess) < 2 or guess.std() == 0 or truth.std() == 0

@@ -5,6 +5,7 @@ import polars as pl
 from carebot_assets.settings import DomainSettings, QualitySettings
 
 NOT_MEDICAL = "domain_not_medical_v1"
+PREFILTERED = "domain_prefilter_v1"
 LOW_QUALITY = "quality_below_threshold_v1"
 
 
@@ -15,11 +16,17 @@ def domain(
 
     Args:
         documents: `doc_id`, `shard` and `alive`, one row a document of the shard, in order.
-        predicted: `doc_id`, `label`, `p_medical` of the documents that are alive.
+        predicted: `doc_id`, `label`, `p_medical` and `prefiltered` of the documents that are alive;
+            one that the prefilter stopped has no label and no probability.
         model: content hash of the classifier.
     """
-    return _decide(
-        documents, predicted, "p_medical", settings.threshold, NOT_MEDICAL, model
+    decided = _decide(documents, predicted, "p_medical", settings.threshold, NOT_MEDICAL, model)
+    stopped = pl.col("alive") & pl.col("prefiltered").fill_null(False)
+    return decided.with_columns(
+        verdict=pl.when(stopped).then(pl.lit("drop")).otherwise("verdict"),
+        reasons=pl.when(stopped)
+        .then(pl.lit([PREFILTERED], dtype=pl.List(pl.String)))
+        .otherwise("reasons"),
     ).select("doc_id", "shard", "verdict", "reasons", "label", "p_medical", "threshold", "model")
 
 

@@ -8,9 +8,11 @@ path of a file) and single values are overridden by environment variables such a
 
 from carebot_assets.settings.base import Section, SettingsError
 from carebot_assets.settings.corpus import (
+    AuditSettings,
     ContaminationSettings,
     CorpusSettings,
     CorpusSource,
+    DriftSettings,
     DuplicateSettings,
     RuleSettings,
     RuleThresholds,
@@ -31,11 +33,16 @@ from carebot_assets.settings.profile import (
     load_settings,
 )
 from carebot_assets.settings.raters import (
+    BatchSettings,
     DomainSettings,
     EncoderSettings,
+    FaultSettings,
+    FineTuneSettings,
     OfflineTeacherSettings,
+    PrefilterSettings,
     QualitySettings,
     TeacherSettings,
+    TokenPrice,
 )
 from carebot_assets.settings.root import Settings, StoreSettings
 from carebot_assets.settings.training import (
@@ -53,20 +60,26 @@ __all__ = [
     "OVERRIDE_PREFIX",
     "PROFILES_DIR",
     "PROFILE_VARIABLE",
+    "AuditSettings",
     "BaseModelSettings",
+    "BatchSettings",
     "ContaminationSettings",
     "CorpusSettings",
     "CorpusSource",
     "DialogueSource",
     "DomainSettings",
     "DpoSettings",
+    "DriftSettings",
     "DuplicateSettings",
     "EncoderSettings",
     "EvaluationSettings",
+    "FaultSettings",
+    "FineTuneSettings",
     "InstructionSettings",
     "LauncherSettings",
     "MixSettings",
     "OfflineTeacherSettings",
+    "PrefilterSettings",
     "PretrainingSettings",
     "QualitySettings",
     "RuleSettings",
@@ -80,6 +93,7 @@ __all__ = [
     "StoreSettings",
     "SuiteSource",
     "TeacherSettings",
+    "TokenPrice",
     "TrainSettings",
     "current_settings",
     "fingerprint_of",

@@ -17,4 +17,4 @@ class SettingsError(ValueError):
 class Section(BaseModel):
     """A group of settings: unknown keys are errors, values cannot be changed after loading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)

@@ -27,6 +27,8 @@ class InstructionSettings(Section):
     preference_share: Ratio = 0.1
     max_quarantine_ratio: Ratio = 0.05
     max_failed_ratio: Ratio = 0.05
+    seed_rounds: Positive = 6000
+    min_spearman: Annotated[float, Field(ge=-1, le=1)] = 0.3
     min_records_per_language: Count = 50
     sft: SftSettings
 

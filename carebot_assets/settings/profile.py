@@ -15,6 +15,8 @@ from carebot_assets.settings.root import Settings
 PROFILE_VARIABLE = "CAREBOT_PROFILE"
 OVERRIDE_PREFIX = "CAREBOT_SET__"
 SOURCE_GROUPS = {"sources", "benchmarks", "consultations"}
+FILE_SETTINGS = {"human_labels", "human_scores"}
+FILE_MAPS = {"lexicons", "unigrams"}
 PROFILES_DIR = Path(__file__).parents[1] / "profiles"
 
 
@@ -72,7 +74,7 @@ def _read_profile(name: str, seen: tuple[Path, ...]) -> dict[str, Any]:
     if path in seen:
         raise SettingsError(f"profile {path}: `extends` goes round in a circle")
     try:
-        values = yaml.load(path.read_text("utf-8"), yaml.CSafeLoader) or {}
+        values = yaml.load(path.read_text("utf-8"), _Loader) or {}
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SettingsError(f"profile {path}: not readable as YAML: {error}") from None
     if not isinstance(values, dict):
@@ -83,6 +85,20 @@ def _read_profile(name: str, seen: tuple[Path, ...]) -> dict[str, Any]:
         values = _merge(_read_profile(str(parent), (*seen, path)), values)
     values["profile"] = path.stem
     return values
+
+
+class _Loader(yaml.CSafeLoader):
+    """YAML in which no mapping says the same key twice: the last one would win in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if key.tag != "tag:yaml.org,2002:merge" and key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"key {key.value!r} is given twice", key.start_mark
+                )
+            seen.add(key.value if isinstance(key.value, str) else id(key))
+        return super().construct_mapping(node, deep)
 
 
 def _merge(base: dict[str, Any], top: dict[str, Any]) -> dict[str, Any]:
@@ -96,15 +112,23 @@ def _merge(base: dict[str, Any], top: dict[str, Any]) -> dict[str, Any]:
 
 
 def _anchor(values: dict[str, Any], folder: Path) -> None:
-    """Make the paths of sources absolute: they are relative to the file that gives them."""
+    """Make paths of sources and files absolute: they are relative to the file that gives them."""
     for key, value in values.items():
         if key in SOURCE_GROUPS and isinstance(value, dict):
             for source in value.values():
                 path = source.get("path") if isinstance(source, dict) else None
-                if isinstance(path, str) and not path.startswith(("{sample}", "~", "/")):
+                anchored = isinstance(path, str) and path.startswith(("{sample}", "~", "/"))
+                if isinstance(path, str) and not anchored and "://" not in path:
                     source["path"] = str(folder / path)
+        elif key in FILE_MAPS and isinstance(value, dict):
+            for name, file in value.items():
+                value[name] = str(folder / Path(str(file)).expanduser())
         elif isinstance(value, dict):
             _anchor(value, folder)
+        elif key in FILE_SETTINGS and isinstance(value, str):
+            values[key] = str(folder / Path(value).expanduser())
+        elif key == "against" and isinstance(value, list):
+            values[key] = [str(folder / Path(str(name)).expanduser()) for name in value]
 
 
 def _set(values: dict[str, Any], keys: list[str], value: Any, variable: str) -> None:

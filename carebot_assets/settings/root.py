@@ -9,9 +9,11 @@ from pydantic import model_validator
 
 from carebot_assets.settings.base import Section
 from carebot_assets.settings.corpus import (
+    AuditSettings,
     ContaminationSettings,
     CorpusSettings,
     CorpusSource,
+    DriftSettings,
     DuplicateSettings,
     RuleSettings,
     SampleWorldSettings,
@@ -47,6 +49,8 @@ class Settings(Section):
     rules: RuleSettings
     duplicates: DuplicateSettings = DuplicateSettings()
     contamination: ContaminationSettings = ContaminationSettings()
+    audit: AuditSettings = AuditSettings()
+    drift: DriftSettings = DriftSettings()
     encoder: EncoderSettings = EncoderSettings()
     domain: DomainSettings
     quality: QualitySettings
@@ -75,6 +79,16 @@ class Settings(Section):
             raise ValueError(
                 f"{', '.join(orphans)} lie in the sample world but `sample_world` is null: "
                 "give your own files or an empty mapping {}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _preferred_sources_are_known(self) -> "Settings":
+        unknown = sorted(set(self.duplicates.prefer_sources) - set(self.corpus.sources))
+        if unknown:
+            raise ValueError(
+                f"duplicates.prefer_sources names {', '.join(unknown)}; there are"
+                f" {', '.join(sorted(self.corpus.sources))}"
             )
         return self
 

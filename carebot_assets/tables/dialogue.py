@@ -51,6 +51,23 @@ TABLES = [
         key=("record_id",),
     ),
     Table(
+        "instruction_seed_scores",
+        "The teacher's Deita complexity and quality (1..6) of a sample of rounds",
+        {
+            "record_id": (pl.String, "record"),
+            "round": (pl.Int64, "round of the record, from 0"),
+            "source": (pl.String, "name of the source"),
+            "lang": (pl.String, "language"),
+            "question": (pl.String, "what the user says"),
+            "answer": (pl.String, "what is answered"),
+            "complexity": (pl.Float64, "of the question"),
+            "quality": (pl.Float64, "of the answer"),
+            "status": (pl.String, "ok or failed"),
+            "teacher": (pl.String, "model that scored"),
+        },
+        key=("record_id", "round"),
+    ),
+    Table(
         "instruction_scores",
         "Deita complexity and quality (1..6) of each record that is fit",
         {
@@ -60,7 +77,7 @@ TABLES = [
             "quality": (pl.List(pl.Float64), "one per round"),
             "score": (pl.Float64, "mean over rounds of complexity x quality"),
             "status": (pl.String, "scored or failed"),
-            "teacher": (pl.String, "model that scored"),
+            "model": (pl.String, "content hash of the raters"),
         },
         key=("record_id",),
     ),

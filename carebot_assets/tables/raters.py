@@ -24,11 +24,27 @@ TABLES = [
             "source": (pl.String, "name of the source"),
             "label_1": (pl.String, "first round"),
             "label_2": (pl.String, "second round"),
-            "label": (pl.String, "agreed label, null otherwise"),
+            "label": (pl.String, "agreed label or that of people, null otherwise"),
             "status": (pl.String, "agreed, disagreed or failed"),
+            "labeled_by": (pl.String, "whose label it is: teacher or human"),
             "teacher": (pl.String, "model that labelled"),
         },
         rows_of="domain_seed_sample",
+    ),
+    Table(
+        "domain_long_tail",
+        "Documents that the teacher wrote for rare labels; for training the classifier only",
+        {
+            "doc_id": (pl.String, "synthetic- and a hash of what was asked"),
+            "label": (pl.String, "label the document was written for"),
+            "lang": (pl.String, "language"),
+            "source": (pl.String, "synthetic"),
+            "form": (pl.String, "form of the text that was asked for"),
+            "text": (pl.String, "title and text, null where the call failed"),
+            "status": (pl.String, "written, failed, or rejected (wrong language, written before)"),
+            "synthetic": (pl.Boolean, "always true"),
+            "teacher": (pl.String, "model that wrote"),
+        },
     ),
     Table(
         "domain_verdicts",
@@ -37,7 +53,10 @@ TABLES = [
         | VERDICT_COLUMNS
         | {
             "label": (pl.String, "most probable label"),
-            "p_medical": (pl.Float64, "probability of the medical labels"),
+            "p_medical": (
+                pl.Float64,
+                "probability of the medical labels, null where the prefilter stopped it",
+            ),
             "threshold": (pl.Float64, "p_medical needed to be kept"),
             "model": (pl.String, "content hash of the classifier"),
         },
@@ -63,8 +82,12 @@ TABLES = [
             "source": (pl.String, "name of the source"),
             "score_1": (pl.Float64, "first round"),
             "score_2": (pl.Float64, "second round"),
-            "score": (pl.Float64, "mean, null when the rounds are too far apart"),
+            "score": (
+                pl.Float64,
+                "mean or score of people, null when the rounds are too far apart",
+            ),
             "status": (pl.String, "agreed, disagreed or failed"),
+            "labeled_by": (pl.String, "whose score it is: teacher or human"),
             "teacher": (pl.String, "model that scored"),
         }
         | score_columns("grammar", "information", "coherence", "relevance"),
@@ -83,5 +106,22 @@ TABLES = [
         },
         SHARD,
         rows_of="documents",
+    ),
+    *(
+        Table(
+            name,
+            description,
+            {
+                "backbone": (pl.String, "name of the encoder in the profile"),
+                "lang": (pl.String, "language, empty for all"),
+                "metric": (pl.String, "metric of validation"),
+                "value": (pl.Float64, "value"),
+            },
+            key=("backbone", "lang", "metric"),
+        )
+        for name, description in (
+            ("domain_backbones", "The domain classifier's head on several encoders"),
+            ("quality_backbones", "The quality rater's head on several encoders"),
+        )
     ),
 ]

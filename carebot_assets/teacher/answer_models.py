@@ -41,6 +41,13 @@ class QualityScore(AnswerModel):
         return self
 
 
+class WrittenDocument(AnswerModel):
+    """A document that a teacher writes for a label with too few of them."""
+
+    title: Annotated[str, Field(min_length=1)]
+    text: Annotated[str, Field(min_length=80)]
+
+
 class InstructionScore(AnswerModel):
     """Complexity of a question and quality of its answer. Source: Deita (arXiv 2312.15685)."""
 

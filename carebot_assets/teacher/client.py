@@ -5,18 +5,33 @@ over the offline heuristic server started for the occasion: the same protocol an
 """
 
 import asyncio
+import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from math import ceil
 from pathlib import Path
 
 from carebot_assets.settings import TeacherSettings
 from carebot_assets.teacher.answers import Answer, BudgetExceeded, TeacherError, summarize
-from carebot_assets.teacher.job import Endpoint, Job, Progress
-from carebot_assets.teacher.ledger import Ledger
+from carebot_assets.teacher.batches import Batches
+from carebot_assets.teacher.direct import Direct
+from carebot_assets.teacher.endpoint import Endpoint
+from carebot_assets.teacher.job import Job
+from carebot_assets.teacher.ledger import Call, Ledger
 from carebot_assets.teacher.offline.process import offline_server
+from carebot_assets.teacher.pace import Pace
+from carebot_assets.teacher.roles import role_named
 
-__all__ = ["Answer", "BudgetExceeded", "Teacher", "TeacherError", "open_teacher", "summarize"]
+__all__ = [
+    "Answer",
+    "BudgetExceeded",
+    "Teacher",
+    "TeacherError",
+    "open_teacher",
+    "read_ledger",
+    "summarize",
+]
 
 
 class Teacher:
@@ -24,10 +39,11 @@ class Teacher:
 
     Args:
         endpoint: where and how to ask.
-        runner: event loop that all calls share, so that connections stay open between them.
+        runner: event loop that all calls share, so that connections stay open between them; None
+            where nothing is asked.
     """
 
-    def __init__(self, endpoint: Endpoint, runner: asyncio.Runner) -> None:
+    def __init__(self, endpoint: Endpoint, runner: asyncio.Runner | None) -> None:
         self.model = endpoint.settings.model
         self.is_offline = endpoint.settings.is_offline
         self.ledger = endpoint.ledger
@@ -45,7 +61,7 @@ class Teacher:
         items: Sequence[Mapping[str, str]],
         *,
         round: int = 0,
-        on_progress: Progress | None = None,
+        log: logging.Logger | None = None,
     ) -> list[Answer]:
         """Answers to all items, in their order.
 
@@ -53,30 +69,68 @@ class Teacher:
             role: one of `roles.ROLES`.
             items: the role's fields, one mapping an item; equal items are asked once.
             round: independent repetitions have different numbers.
-            on_progress: called with (items done, items in all) after every answer.
+            log: told how far a long run is.
 
         Raises:
             ValueError: unknown role or wrong fields.
             BudgetExceeded: the budget is used up.
             TeacherError: the endpoint refuses or nobody answers.
         """
-        job = Job(self._endpoint, role, items, round, on_progress)
+        return self.ask_rounds(role, items, [round], log=log)[0]
+
+    def ask_rounds(
+        self,
+        role: str,
+        items: Sequence[Mapping[str, str]],
+        rounds: Sequence[int],
+        *,
+        log: logging.Logger | None = None,
+    ) -> list[list[Answer]]:
+        """Answers of several rounds, asked together; otherwise like `ask`."""
+        job = Job(self._endpoint, role, items, rounds, log)
         if job.open:
-            self._runner.run(job.run())
-        return [job.answers[key] for key in job.keys]
+            if self._runner is None:
+                raise ValueError("this teacher was opened to read its ledger, not to be asked")
+            batched = self._endpoint.settings.transport == "batch"
+            self._runner.run((Batches(job) if batched else Direct(job)).run())
+        return [[job.answers[key] for key in keys] for keys in job.keys]
 
     def estimate(
-        self, role: str, items: Sequence[Mapping[str, str]], *, round: int = 0
+        self, role: str, items: Sequence[Mapping[str, str]], rounds: Sequence[int] = (0,)
     ) -> dict[str, float]:
-        """What `ask` would cost at most, without asking: calls, tokens and US dollars."""
-        job = Job(self._endpoint, role, items, round, None)
-        costs = [job.worst_case(key) for key in job.open]
+        """What asking would cost, without asking: calls, tokens and US dollars.
+
+        `cost_usd` is with answers as long as they may be, `expected_usd` with answers as long as
+        those in the ledger or, before there are any, as is usual for the role.
+        """
+        job = Job(self._endpoint, role, items, rounds)
+        num_input = sum(job.input_tokens(key) for key in job.open)
+        num_output = ceil(self.usual_output_tokens(role) * len(job.open))
         return {
-            "num_calls": len(costs),
-            "num_cached": len(job.keys) - len(costs),
-            "num_input_tokens": sum(tokens for tokens, _ in costs),
-            "cost_usd": sum(usd for _, usd in costs),
+            "num_calls": len(job.open),
+            "num_cached": len(job.items) - len(job.open),
+            "num_input_tokens": num_input,
+            "num_output_tokens": num_output,
+            "expected_usd": self._endpoint.price(num_input, num_output),
+            "cost_usd": sum(job.worst_case(key) for key in job.open),
         }
+
+    def usual_output_tokens(self, role: str) -> float:
+        """Length of an answer: as in the ledger, or as is usual for the role."""
+        mean = self.ledger.mean_output_tokens(role, self.model)
+        return role_named(role).usual_output_tokens if mean is None else mean
+
+    def price(self, num_input: float, num_output: float) -> float:
+        """US dollars of so many tokens."""
+        return self._endpoint.price(num_input, num_output)
+
+    def failures(
+        self, role: str, items: Sequence[Mapping[str, str]], rounds: Sequence[int] = (0,)
+    ) -> list[list[Call | None]]:
+        """The failed call of each item in each round, None where there is none."""
+        job = Job(self._endpoint, role, items, rounds)
+        failed = self.ledger.known(job.items, "failed")
+        return [[failed.get(key) for key in keys] for keys in job.keys]
 
 
 @contextmanager
@@ -111,6 +165,16 @@ def open_teacher(settings: TeacherSettings, ledger: Path, seed: int) -> Iterator
 
 
 @contextmanager
+def read_ledger(settings: TeacherSettings, ledger: Path, seed: int) -> Iterator[Teacher]:
+    """A teacher that estimates and lists, for which no endpoint is needed."""
+    calls = Ledger(ledger)
+    try:
+        yield Teacher(Endpoint(settings, None, calls, seed), None)
+    finally:
+        calls.close()
+
+
+@contextmanager
 def _connected(
     settings: TeacherSettings, base_url: str, key: str, path: Path, seed: int
 ) -> Iterator[Teacher]:
@@ -118,7 +182,10 @@ def _connected(
 
     ledger = Ledger(path)
     # The offline server is on this machine: a proxy of the environment must not see its calls.
-    http = openai.DefaultAsyncHttpxClient(trust_env=not settings.is_offline)
+    http = openai.DefaultAsyncHttpxClient(
+        trust_env=not settings.is_offline,
+        event_hooks={"request": [Pace(settings.requests_per_minute)]},
+    )
     client = openai.AsyncOpenAI(
         api_key=key,
         base_url=base_url,

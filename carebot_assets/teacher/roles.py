@@ -1,7 +1,8 @@
 """What a teacher is asked to do: one role, one prompt file, one answer model.
 
-A prompt file holds the instruction alone and never a document; the number in its name is its
-version. The fields of an item go into the user message, untrusted ones inside a fence.
+A prompt file holds the instruction alone and never a document; its name gives version and language,
+and an item is asked about in its own language. The fields of an item go into the user message,
+untrusted ones inside a fence.
 """
 
 import hashlib
@@ -14,6 +15,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from carebot_assets.settings import current_settings
+from carebot_assets.settings.base import Lang
 from carebot_assets.teacher.answer_models import (
     LABEL_SEPARATOR,
     ConsultationGrades,
@@ -21,12 +23,15 @@ from carebot_assets.teacher.answer_models import (
     InstructionScore,
     PairVerdict,
     QualityScore,
+    WrittenDocument,
     label_model,
 )
 from carebot_assets.teacher.fence import wrap
+from carebot_assets.teacher.language import is_chinese
 from carebot_assets.teacher.offline.process import offline_version
 
 PROMPTS_DIR = Path(__file__).parent / "prompts"
+LANGUAGES: tuple[Lang, ...] = ("zh", "en")
 
 
 @dataclass(frozen=True)
@@ -35,9 +40,10 @@ class Role:
 
     Attributes:
         untrusted: fields of an item that come from documents or models; fenced.
+        answer_model: the pydantic model of an answer to an item.
         trusted: one-line fields that come from settings.
         cut: which end of an overlong field is given up.
-        answer_model: the pydantic model of an answer to an item.
+        usual_output_tokens: of an answer, for estimates before there is any experience.
     """
 
     name: str
@@ -46,10 +52,10 @@ class Role:
     answer_model: Callable[[Mapping[str, str]], type[BaseModel]]
     trusted: tuple[str, ...] = ()
     cut: Literal["start", "end"] = "end"
+    usual_output_tokens: int = 40
 
-    @property
-    def instruction(self) -> str:
-        return _read_prompt(f"{self.name}_v{self.version}")
+    def instruction(self, lang: Lang) -> str:
+        return _read_prompt(f"{self.name}_v{self.version}.{lang}")
 
 
 def _always(model: type[BaseModel]) -> Callable[[Mapping[str, str]], type[BaseModel]]:
@@ -61,31 +67,26 @@ ROLES: dict[str, Role] = {
     for role in (
         Role(
             "domain_label",
-            1,
+            2,
             ("text",),
             lambda item: label_model(item["labels"]),
             trusted=("labels",),
+            usual_output_tokens=15,
         ),
-        Role("quality_score", 1, ("text",), _always(QualityScore), trusted=("domain",)),
-        Role("instruction_score", 1, ("question", "answer"), _always(InstructionScore)),
+        Role("quality_score", 2, ("text",), _always(QualityScore), trusted=("domain",)),
+        Role("write_document", 1, (), _always(WrittenDocument),
+             trusted=("label", "language", "form", "number"), usual_output_tokens=500),
+        Role("instruction_score", 1, ("question", "answer"), _always(InstructionScore),
+             usual_output_tokens=20),
         # The last turns of a conversation matter most.
-        Role("doctor_answer", 1, ("dialogue",), _always(DoctorAnswer), cut="start"),
-        Role(
-            "judge_pair",
-            1,
-            ("dialogue", "answer_a", "answer_b"),
-            _always(PairVerdict),
-            cut="start",
-        ),
-        Role(
-            "judge_consultation",
-            1,
-            ("dialogue", "reference", "answer"),
-            _always(ConsultationGrades),
-            cut="start",
-        ),
+        Role("doctor_answer", 1, ("dialogue",), _always(DoctorAnswer), cut="start",
+             usual_output_tokens=300),
+        Role("judge_pair", 1, ("dialogue", "answer_a", "answer_b"), _always(PairVerdict),
+             cut="start"),
+        Role("judge_consultation", 1, ("dialogue", "reference", "answer"),
+             _always(ConsultationGrades), cut="start"),
     )
-}
+}  # fmt: skip
 
 
 def role_named(name: str) -> Role:
@@ -102,6 +103,13 @@ def role_named(name: str) -> Role:
 def join_labels(labels: Sequence[str]) -> str:
     """The `labels` field of a `domain_label` item."""
     return LABEL_SEPARATOR.join(labels)
+
+
+def language_of(role: Role, item: Mapping[str, str]) -> Lang:
+    """The language to ask about an item in: the one it names, else that of its texts."""
+    if "language" in role.trusted:
+        return "zh" if item["language"] == "zh" else "en"
+    return "zh" if is_chinese("\n".join(item[name] for name in role.untrusted)) else "en"
 
 
 def render(
@@ -123,15 +131,16 @@ def render(
         raise ValueError(f"role {role!r}: item has fields {sorted(item)}, needs {sorted(wanted)}")
     untrusted = {name: _cut(item[name], max_chars, spec.cut) for name in spec.untrusted}
     trusted = {name: item[name] for name in spec.trusted}
+    lang = language_of(spec, item)
     return [
-        {"role": "system", "content": spec.instruction},
-        {"role": "user", "content": wrap(trusted, untrusted)},
+        {"role": "system", "content": spec.instruction(lang)},
+        {"role": "user", "content": wrap(trusted, untrusted, lang)},
     ]
 
 
 def response_format(role: str, item: Mapping[str, str]) -> dict[str, Any]:
     """The structured-output request of an item; its name is the role's."""
-    schema = role_named(role).answer_model(item).model_json_schema()
+    schema = _schema(role_named(role).answer_model(item))
     return {
         "type": "json_schema",
         "json_schema": {"name": role, "strict": True, "schema": schema},
@@ -143,11 +152,11 @@ def prompt_versions(*roles: str) -> dict[str, str]:
 
     Where the profile's teacher is the offline one, what it goes by counts as well.
     """
-    versions = {
-        name: f"v{role_named(name).version}:"
-        + hashlib.sha256(role_named(name).instruction.encode()).hexdigest()[:12]
-        for name in roles
-    }
+    versions = {}
+    for name in roles:
+        role = role_named(name)
+        texts = "\0".join(role.instruction(lang) for lang in LANGUAGES)
+        versions[name] = f"v{role.version}:{hashlib.sha256(texts.encode()).hexdigest()[:12]}"
     if current_settings().teacher.is_offline:
         versions["offline"] = offline_version()
     return versions
@@ -157,6 +166,11 @@ def _cut(text: str, max_chars: int | None, cut: str) -> str:
     if max_chars is None or len(text) <= max_chars:
         return text
     return text[-max_chars:] if cut == "start" else text[:max_chars]
+
+
+@cache
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    return model.model_json_schema()
 
 
 @cache

@@ -17,6 +17,7 @@ from carebot_assets.settings import (
     TrainSettings,
 )
 from carebot_assets.settings.base import Count, Positive
+from carebot_assets.settings.raters import FineTuneSettings
 
 
 class TrainingError(ValueError):
@@ -72,6 +73,15 @@ class DpoConfig(TrainingConfig):
     it has a column `verdict`, only rows with `keep` are used."""
 
     train: DpoSettings
+
+
+class EncoderConfig(TrainingConfig):
+    """`data` is a Parquet file with `text`, `target` (number of the label, or a score where
+    `num_labels` is 1) and `validation`; `model` a folder or hub name of an encoder."""
+
+    train: FineTuneSettings
+    num_labels: Positive
+    max_tokens: Positive
 
 
 Config = TypeVar("Config", bound=TrainingConfig)

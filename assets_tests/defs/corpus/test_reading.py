@@ -37,8 +37,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh_settings: None
     write(folder / "b.jsonl", {"t": EN})
     sources = f"{{web: {{path: '{folder}/*.jsonl', license: MIT}}}}"
     monkeypatch.setenv("CAREBOT_SET__store__root", str(tmp_path / "store"))
-    monkeypatch.setenv("CAREBOT_SET__corpus__shard_bytes", "10")
+    monkeypatch.setenv("CAREBOT_SET__corpus__shard_bytes", "450")
     monkeypatch.setenv("CAREBOT_SET__corpus__max_bad_ratio", "0.3")
+    monkeypatch.setenv("CAREBOT_SET__corpus__max_bad_records", "0")
     monkeypatch.setenv("CAREBOT_SET__corpus__sources", sources)
     current_settings.cache_clear()
     return folder
@@ -86,7 +87,7 @@ def test_from_files_to_verdicts(folder: Path) -> None:
         verdicts = store.scan("rule_verdicts", "web-00000").collect()
         assert verdicts["verdict"].to_list() == ["keep", "keep", "drop"]
         assert verdicts["masked_kinds"].to_list() == [[], ["medical_record_number"], []]
-        assert "min_tokens_v1" in verdicts["reasons"][2].to_list()
+        assert "min_tokens_v2" in verdicts["reasons"][2].to_list()
         quarantine = store.scan("documents", "web-00000", side_table="quarantine").collect()
         assert quarantine["error"].to_list() == ["malformed JSON"]
 

@@ -8,12 +8,12 @@ import pytest
 
 from assets_tests.conftest import rows_of
 from assets_tests.corpus.test_contamination import EN, FILLER_EN, FILLER_ZH, ITEMS, ZH
-from carebot_assets.corpus.filtering import NOT_MEDICAL
 from carebot_assets.defs.artifact import RECIPES, Recipe
 from carebot_assets.defs.checking import build_checks
+from carebot_assets.defs.corpus import funnel_assets, funnel_checks, selection_checks  # noqa: F401 - declare the checks
 from carebot_assets.defs.corpus import selection_assets as assets
-from carebot_assets.defs.corpus import selection_checks  # noqa: F401 - declares the checks
 from carebot_assets.defs.resources import Workshop
+from carebot_assets.raters.verdicts import NOT_MEDICAL
 from carebot_assets.settings import current_settings
 from carebot_assets.store import Store
 from carebot_assets.tables import JUDGES
@@ -24,6 +24,7 @@ BY_SHARD = (
     assets.contamination_verdicts,
     assets.filtered_corpus,
     assets.general_corpus,
+    funnel_assets.shard_tally,
 )
 PHONE = "联系电话13812345678。"
 # doc_id: shard, language, text, rules, domain, quality
@@ -49,6 +50,7 @@ def _publish(store: Store) -> None:
         tables.setdefault("documents", []).append(
             row | about | {"text": text, "n_chars": len(text)}
         )
+        tables.setdefault("text_measures", []).append(row | {"lang": lang})
         tables.setdefault("rule_verdicts", []).append(
             row
             | {"verdict": rules, "reasons": ["short_v1"] if rules == "drop" else []}
@@ -69,6 +71,8 @@ def _publish(store: Store) -> None:
         for name, rows in tables.items():
             with store.publish(name, shard) as draft:
                 draft.write(rows_of(name, *rows))
+                if name == "documents":
+                    draft.write(rows_of("quarantine"), "quarantine")
     with store.publish("benchmark_items") as draft:
         draft.write(ITEMS)
     files = [{"file": shard, "shard": shard} for shard in SHARDS]
@@ -80,7 +84,13 @@ def _publish(store: Store) -> None:
 def store(tmp_path: Any, monkeypatch: pytest.MonkeyPatch, fresh_settings: None) -> Store:
     monkeypatch.setenv("CAREBOT_SET__store__root", str(tmp_path / "store"))
     current_settings.cache_clear()
-    for name in ("documents", "rule_verdicts", "domain_verdicts", "quality_scores"):
+    for name in (
+        "documents",
+        "text_measures",
+        "rule_verdicts",
+        "domain_verdicts",
+        "quality_scores",
+    ):
         monkeypatch.setitem(RECIPES, name, Recipe(name, (), (), "shard", "1"))
     for name in ("corpus_manifest", "benchmark_items"):
         monkeypatch.setitem(RECIPES, name, Recipe(name, (), (), None, "1"))
@@ -116,7 +126,7 @@ def _everything(checked: bool = False) -> dict[str, dg.AssetCheckEvaluation]:
         ([assets.minhash_signatures], SHARDS),
         ([assets.benchmark_ngrams, assets.duplicate_clusters], [None]),
         (BY_SHARD, SHARDS),
-        ([assets.quality_funnel, assets.held_out_text], [None]),
+        ([funnel_assets.quality_funnel, funnel_assets.shard_drift, assets.held_out_text], [None]),
     ):
         for partition in partitions:
             failed |= _run(*step, partition=partition, checked=checked)
@@ -136,7 +146,7 @@ def test_selection_from_documents_to_corpora(store: Store) -> None:
     assert contaminated.collect()["item_id"].to_list() == ["cmb/0", "medqa/0"]
     funnel = store.require("quality_funnel").metadata
     assert (funnel["num_documents"], funnel["num_left"]) == (8, 2)
-    assert funnel["plot"].startswith("![funnel](data:image/png;base64,")
+    assert funnel["plot"].startswith("![documents left after each judge](data:image/png;base64,")
     assert store.require("held_out_text").rows == 3
 
 
@@ -145,9 +155,9 @@ def test_a_document_lost_between_judges_stops_the_funnel(store: Store) -> None:
     kept = store.scan("domain_verdicts", "web-1").with_columns(verdict=pl.lit("skip")).collect()
     with store.publish("domain_verdicts", "web-1") as draft:
         draft.write(kept)
-    failed = _run(assets.quality_funnel)
+    failed = _run(funnel_assets.shard_tally, partition="web-1")
     assert set(failed) == {"documents_are_conserved"}
-    assert "domain_verdicts judged" in failed["documents_are_conserved"].description
+    assert "domain_verdicts (web, en) judged 0" in failed["documents_are_conserved"].description
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 import pytest
 
 from carebot_assets.settings import load_settings
+from carebot_assets.teacher.language import is_chinese
 from carebot_assets.teacher.offline import consultation, evidence, heuristics, quality
-from carebot_assets.teacher.offline.heuristics import Doubt
 
 DEMO = load_settings("demo", {})
 LABELS = DEMO.domain.labels
@@ -84,10 +84,7 @@ def test_rounds_disagree_at_the_stated_rate(rate: float) -> None:
     labels = {"labels": heuristics.LABEL_SEPARATOR.join(LABELS)}
     texts = [f"{GOOD_EN} {number}" for number in range(400)]
     rounds = [
-        [
-            heuristics.answer("domain_label", labels, {"text": t}, Doubt(rate, seed, t))
-            for t in texts
-        ]
+        [heuristics.answer("domain_label", labels, {"text": t}, rate, seed) for t in texts]
         for seed in (1, 2)
     ]
     different = sum(a != b for a, b in zip(*rounds, strict=True)) / len(texts)
@@ -97,9 +94,7 @@ def test_rounds_disagree_at_the_stated_rate(rate: float) -> None:
 def test_quality_rounds_are_near_or_clearly_apart() -> None:
     trusted = {"domain": heuristics.LABEL_SEPARATOR.join(MEDICAL)}
     found = {
-        heuristics.answer("quality_score", trusted, {"text": GOOD_ZH}, Doubt(0.3, seed, "x"))[
-            "score"
-        ]
+        heuristics.answer("quality_score", trusted, {"text": GOOD_ZH}, 0.3, seed)["score"]
         for seed in range(100)
     }
     middle = quality.rate(GOOD_ZH, MEDICAL)["score"]
@@ -108,4 +103,18 @@ def test_quality_rounds_are_near_or_clearly_apart() -> None:
 
 def test_unknown_role() -> None:
     with pytest.raises(ValueError, match="no role 'nurse'"):
-        heuristics.answer("nurse", {}, {}, Doubt(0, 0, ""))
+        heuristics.answer("nurse", {}, {}, 0, 0)
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+@pytest.mark.parametrize("label", LABELS)
+def test_a_written_document_is_of_its_label_and_each_is_another(label: str, lang: str) -> None:
+    texts = set()
+    for number in range(12):
+        trusted = {"label": label, "language": lang, "form": "news", "number": str(number)}
+        written = heuristics.answer("write_document", trusted, {}, 0.0, 1)
+        text = f"{written['title']}\n\n{written['text']}"
+        assert evidence.rank_labels(text, LABELS)[0] == label
+        assert is_chinese(text) == (lang == "zh")
+        texts.add(written["text"])
+    assert len(texts) == 12

@@ -1,8 +1,9 @@
 """Assets from raw files to the rule filter's verdicts."""
 
+from pathlib import Path
 from typing import Any
 
-from carebot_assets.corpus import manifest, measures, rules, summaries
+from carebot_assets.corpus import landing, manifest, measures, rules, summaries
 from carebot_assets.corpus.readers import ShardReader
 from carebot_assets.defs.artifact import Step, artifact
 from carebot_assets.defs.partitions import corpus_shards
@@ -37,6 +38,7 @@ def corpus_manifest(step: Step) -> dict[str, Any]:
     new shards. The shards are registered as partitions, those without files are unregistered.
     Looks at the folders each time it runs.
     """
+    files = landing.listing(step.settings)  # before they are read: what comes later is news
     known = step.store.manifest(step.name) is not None
     plan = manifest.scan(step.settings, step.store.scan(step.name).collect() if known else None)
     step.write(plan)
@@ -46,13 +48,18 @@ def corpus_manifest(step: Step) -> dict[str, Any]:
     for shard in sorted(gone):
         instance.delete_dynamic_partition(dimension, shard)
     instance.add_dynamic_partitions(dimension, sorted(shards))
-    return {**summaries.of_plan(plan), "num_shards_gone": len(gone)}
+    return {**summaries.of_plan(plan), "num_shards_gone": len(gone), "listing": files}
 
 
 @artifact(
     inputs=["corpus_manifest"],
     slices={"corpus_manifest": "shard"},
-    settings=["corpus.max_record_chars", "corpus.max_bad_ratio"],
+    settings=[
+        "corpus.max_record_chars",
+        "corpus.max_bad_ratio",
+        "corpus.max_bad_records",
+        "corpus.max_expansion",
+    ],
     partitions="shard",
     kinds={"polars", "duckdb"},
 )
@@ -73,15 +80,30 @@ def documents(step: Step) -> dict[str, Any]:
     }
 
 
-@artifact(inputs=["documents"], partitions="shard", kinds={"polars", "numba"})
+def _own_files() -> list[Path]:
+    """The user's own phrases and frequencies; for an absent file the measures have a message."""
+    own = current_settings().rules
+    paths = map(Path, (*own.lexicons.values(), *own.unigrams.values()))
+    return [path for path in paths if path.is_file()]
+
+
+@artifact(
+    inputs=["documents"],
+    settings=["rules.unigrams", "rules.lexicons"],
+    outside=lambda _: _own_files(),
+    partitions="shard",
+    kinds={"polars", "numba"},
+)
 def text_measures(step: Step) -> dict[str, Any]:
     """Numbers the rules need of every document, independent of any threshold.
 
-    The only pass of the rule filter over the text: lengths, character classes, repetition, page
-    furniture, adverts, abuse, damaged encodings, and which kinds of private information occur (the
-    kinds only, never a value). Ratios lie in 0..1. One row a document, in the documents' order.
+    The only pass of the rule filter over the text: lengths, character classes, repetition, lines,
+    page furniture, oddness of words, adverts, abuse, damaged encodings, and which kinds of private
+    information occur how often (never a value). Ratios lie in 0..1. One row a document, in the
+    documents' order.
     """
-    step.write(measures.measure(step.scan("documents")))
+    rules = step.settings.rules
+    step.write(measures.measure(step.scan("documents"), rules.unigrams, rules.lexicons))
     return summaries.of_measures(step.written())
 
 
@@ -98,7 +120,7 @@ def rule_verdicts(step: Step) -> dict[str, Any]:
     Compares measures with the thresholds of the document's language; no text is read, so changed
     thresholds are decided anew within seconds. `evidence` holds value and threshold of each failing
     rule, `masked_kinds` the private information that the filtered corpus will mask. A document in
-    neither language is dropped by `language_v1`.
+    neither language is dropped by `language_v2`.
 
     Source: CareBot (arXiv 2412.15236), rule filter of the pretraining data; the paper gives no
     thresholds, those of the profile are ours.

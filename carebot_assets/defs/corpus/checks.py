@@ -1,11 +1,9 @@
 """Checks of the assets from raw files to the rule filter's verdicts."""
 
-from pathlib import Path
-
 import polars as pl
 
 from carebot_assets import tables
-from carebot_assets.corpus import rules, screening
+from carebot_assets.corpus import locations, rules, screening
 from carebot_assets.defs.checking import Shelf, check, table_checks
 from carebot_assets.expectations import Finding, conforms, unique
 
@@ -22,8 +20,9 @@ MIN_KNOWN_LANGUAGE = 0.95
 @check("corpus_manifest", blocking=True)
 def files_in_place(shelf: Shelf) -> Finding:
     """Every planned file is still there with its size."""
-    plan = shelf.scan().select("file", "bytes").collect()
-    sizes = [Path(file).stat().st_size if Path(file).is_file() else -1 for file in plan["file"]]
+    parts = shelf.scan().group_by("file", maintain_order=True)
+    plan = parts.agg(bytes=pl.col("stop").max()).collect()
+    sizes = [locations.size(file) for file in plan["file"]]
     return screening.same_sizes(plan, pl.Series(sizes, dtype=pl.Int64))
 
 

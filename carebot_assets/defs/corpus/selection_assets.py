@@ -1,46 +1,68 @@
-"""From rule-passing documents to the corpora: duplicates, contamination, filtering, the funnel."""
+"""From rule-passing documents to the corpora: duplicates, contamination, filtering."""
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from carebot_assets.corpus import contamination, duplicates, filtering, funnel, held_out, minhash
+from carebot_assets.corpus import (
+    clustering,
+    contamination,
+    duplicates,
+    earlier,
+    filtering,
+    held_out,
+    minhash,
+)
 from carebot_assets.defs.artifact import Step, artifact
+from carebot_assets.evaluation import suites
+from carebot_assets.evaluation.items import with_shipped
+from carebot_assets.settings import current_settings
 from carebot_assets.tables import JUDGES
 
 
 @artifact(
-    inputs=["documents", "rule_verdicts"],
-    settings=["duplicates.ngram", "duplicates.bands", "duplicates.rows"],
+    inputs=["documents", "rule_verdicts", "text_measures"],
+    settings=[f"duplicates.{name}" for name in ("ngram", "bands", "rows", "hash_seed", "best_by")],
     partitions="shard",
     kinds={"polars", "numba"},
 )
 def minhash_signatures(step: Step) -> dict[str, Any]:
     """MinHash signatures of a shard's documents that pass the rules, with a hash of each text.
 
-    Shingles of 5 words (5 characters where the text is Chinese), 112 minima in 14 bands of 8.
+    Shingles of 5 words (5 characters where the text is Chinese), 112 minima in bands.
     Texts are compared as they would be published, private information masked, so that documents
-    that differ in a phone number only are duplicates. The metadata say how likely a pair of a
-    given similarity is found.
+    that differ in a phone number only are duplicates. `score` says which of two duplicates is
+    better. The metadata say how likely a pair of a given similarity is found.
     """
     documents = filtering.publishable(step.scan("documents"), step.scan("rule_verdicts"))
-    step.write(minhash.signatures(documents, step.settings.duplicates))
-    return minhash.summarize(step.written(), step.settings.duplicates)
+    chosen = step.settings.duplicates
+    step.write(minhash.signatures(documents, chosen, step.scan("text_measures")))
+    return minhash.summarize(step.written(), chosen)
 
 
 @artifact(
     inputs=["minhash_signatures"],
     settings=["duplicates"],
+    outside=lambda _: earlier.files(current_settings().duplicates.against),
     kinds={"duckdb", "numba"},
 )
 def duplicate_clusters(step: Step) -> dict[str, Any]:
     """Documents removed as duplicates over all shards, each with the one kept in its place.
 
     Exact duplicates share the text but for white space and case, near ones an estimated Jaccard
-    similarity of at least `duplicates.min_similarity`. The longest text survives, then the first
-    by source name and doc_id. Nothing is removed for resembling a document that is itself removed.
-    Joined band by band in DuckDB within `duplicates.memory_limit_mb`.
+    similarity of at least `duplicates.min_similarity`. What an earlier corpus holds
+    (`duplicates.against`) goes; of others the source first in `duplicates.prefer_sources`
+    survives, then the best by `duplicates.best_by` (the longest text), then the first by source
+    name and doc_id. Nothing is removed for resembling a document that is itself removed. Joined
+    band by band in DuckDB within `duplicates.memory_limit_mb`.
     """
-    step.write(duplicates.cluster(step.scan("minhash_signatures"), step.settings.duplicates))
-    return duplicates.summarize(step.written())
+    chosen = step.settings.duplicates
+    with TemporaryDirectory(dir=step.draft.dir) as folder:
+        known = earlier.signatures(chosen, Path(folder))
+        signatures = step.scan("minhash_signatures")
+        found = clustering.cluster(signatures, chosen, Path(folder), known)
+        step.write(found.table)
+    return duplicates.summarize(step.written()) | minhash.parameters(chosen) | found.report
 
 
 @artifact(
@@ -60,15 +82,22 @@ def duplicate_verdicts(step: Step) -> dict[str, Any]:
     return duplicates.summarize_verdicts(step.written())
 
 
-@artifact(inputs=["benchmark_items"], settings=["contamination"], kinds={"polars", "numba"})
+@artifact(
+    inputs=["benchmark_items"],
+    settings=["contamination"],
+    extra=suites.shipped_hashes,
+    kinds={"polars", "numba"},
+)
 def benchmark_ngrams(step: Step) -> dict[str, Any]:
     """Hashed n-grams of every benchmark item: what no training document may repeat.
 
-    Taken of each item: context or case, question, options and reference turns; not the abstracts
-    of PubMedQA, which are published literature. 13-grams of words in English, of characters in
-    Chinese. Items too short to be told from ordinary text are left out and counted.
+    Taken of each item, those shipped in `eval_suites` included: context or case, question, options
+    and reference turns; not the abstracts of PubMedQA, which are published literature. Units are
+    words in English, characters in Chinese, alike in case, width, Traditional or Simplified;
+    letters of options are none. N-grams that many items have, numbers aside, are set phrases and no
+    evidence. Items that cannot be told from ordinary text are left out and counted by suite.
     """
-    items = step.scan("benchmark_items")
+    items = with_shipped(step.scan("benchmark_items"))
     step.write(contamination.ngrams(items, step.settings.contamination))
     return contamination.summarize_ngrams(step.written(), items)
 
@@ -82,12 +111,12 @@ def benchmark_ngrams(step: Step) -> dict[str, Any]:
 def contamination_verdicts(step: Step) -> dict[str, Any]:
     """Overlap of each surviving document of a shard with the benchmark item it shares most with.
 
-    Dropped are documents that share several distinct n-grams, or a large share of the n-grams, of
-    one item; a single shared n-gram (a name, a set phrase) is recorded and not dropped.
+    Dropped are documents that hold a question whole, or most of a longer one (`evidence` is whole),
+    or a passage of any part of an item (window). Smaller overlaps are recorded and not dropped.
     """
-    earlier, ngrams = step.scan("duplicate_verdicts"), step.scan("benchmark_ngrams")
+    survivors, ngrams = step.scan("duplicate_verdicts"), step.scan("benchmark_ngrams")
     settings = step.settings.contamination
-    step.write(contamination.verdicts(step.scan("documents"), earlier, ngrams, settings))
+    step.write(contamination.verdicts(step.scan("documents"), survivors, ngrams, settings))
     return contamination.summarize(step.written())
 
 
@@ -110,23 +139,6 @@ def general_corpus(step: Step) -> dict[str, Any]:
     judges = (step.scan(name) for name in JUDGES[:-1])
     step.write(filtering.general(step.scan("documents"), *judges))
     return filtering.summarize(step.written())
-
-
-@artifact(inputs=["documents", *JUDGES], kinds={"polars", "matplotlib"})
-def quality_funnel(step: Step) -> dict[str, Any]:
-    """Documents and tokens that each judge kept and dropped, by source, language and reason.
-
-    A document dropped for two reasons counts in both rows; the plot counts documents once.
-    """
-    documents, stages = step.scan("documents"), {name: step.scan(name) for name in JUDGES}
-    step.write(funnel.funnel(documents, stages))
-    totals = funnel.totals(documents, stages)
-    return {
-        "num_documents": int(totals["keep"][0]),
-        "num_left": int(totals["keep"][-1]),
-        "judges": funnel.as_markdown(totals),
-        "plot": funnel.plot(totals),
-    }
 
 
 @artifact(

@@ -1,11 +1,11 @@
-"""Checks of deduplication, decontamination, the corpora and the funnel."""
+"""Checks of deduplication, decontamination and the corpora."""
 
 import polars as pl
 
-from carebot_assets.corpus import audit, canaries, duplicates, funnel, held_out
+from carebot_assets.corpus import audit, canaries, duplicates, held_out
 from carebot_assets.defs.checking import Shelf, check, table_checks
+from carebot_assets.evaluation.items import with_shipped
 from carebot_assets.expectations import Finding
-from carebot_assets.tables import JUDGES
 
 CORPORA = ("filtered_corpus", "general_corpus")
 
@@ -17,7 +17,6 @@ table_checks(
     "contamination_verdicts",
     "filtered_corpus",
     "general_corpus",
-    "quality_funnel",
     "held_out_text",
 )
 
@@ -40,41 +39,34 @@ def canary_recall(shelf: Shelf) -> Finding:
     """Benchmark items planted into documents of the shard are all found."""
     return canaries.recall(
         shelf.scan("documents"),
-        shelf.scan("benchmark_items"),
+        with_shipped(shelf.scan("benchmark_items")),
         shelf.scan("benchmark_ngrams"),
         shelf.settings.contamination,
     )
 
 
 @check("filtered_corpus", blocking=True)
+@check("general_corpus", blocking=True)
 def no_private_information(shelf: Shelf) -> Finding:
     """No text holds private information of a kind that is masked or dropped."""
-    return audit.no_private_information(shelf.scan(), shelf.settings.rules)
+    most = shelf.settings.audit.max_documents
+    return audit.no_private_information(shelf.scan(), shelf.settings.rules, most)
 
 
 @check("filtered_corpus", blocking=True)
+@check("general_corpus", blocking=True)
 def no_duplicate_text(shelf: Shelf) -> Finding:
     """No two documents of the shard have the same text."""
     return audit.no_duplicate_text(shelf.scan())
 
 
 @check("filtered_corpus", blocking=True)
+@check("general_corpus", blocking=True)
 def no_benchmark_text(shelf: Shelf) -> Finding:
     """No document shares more with a benchmark item than the limits allow."""
-    items = shelf.scan("benchmark_items")
-    return audit.no_benchmark_text(shelf.scan(), items, shelf.settings.contamination)
-
-
-@check("quality_funnel", blocking=True)
-def documents_are_conserved(shelf: Shelf) -> Finding:
-    """Every judge accounts for every document and sees what the one before it kept."""
-    return funnel.conserved(_totals(shelf))
-
-
-@check("quality_funnel", blocking=True)
-def counts_match_verdicts(shelf: Shelf) -> Finding:
-    """The funnel counts what the verdict tables hold."""
-    return funnel.matches(shelf.scan().collect(), _totals(shelf))
+    items, settings = with_shipped(shelf.scan("benchmark_items")), shelf.settings
+    most = settings.audit.max_documents
+    return audit.no_benchmark_text(shelf.scan(), items, settings.contamination, most)
 
 
 @check("held_out_text", blocking=True)
@@ -86,9 +78,14 @@ def every_stratum(shelf: Shelf) -> Finding:
 @check("held_out_text", blocking=True)
 def no_duplicate_across_shards(shelf: Shelf) -> Finding:
     """No text occurs twice in the corpora of all shards, so that none held out is trained on."""
-    corpora = (shelf.scan(name).select("doc_id", "text") for name in CORPORA)
-    return audit.no_duplicate_text(pl.concat(corpora))
+    return audit.no_duplicate_text(_corpora(shelf))
 
 
-def _totals(shelf: Shelf) -> pl.DataFrame:
-    return funnel.totals(shelf.scan("documents"), {name: shelf.scan(name) for name in JUDGES})
+@check("held_out_text", blocking=True)
+def no_near_duplicate_across_shards(shelf: Shelf) -> Finding:
+    """No two texts in the corpora of all shards are nearly the same."""
+    return audit.no_near_duplicate(_corpora(shelf), shelf.settings.audit.max_documents)
+
+
+def _corpora(shelf: Shelf) -> pl.LazyFrame:
+    return pl.concat(shelf.scan(name).select("doc_id", "text") for name in CORPORA)

@@ -2,13 +2,15 @@
 
 from carebot_assets.defs.checking import Shelf, check, table_checks
 from carebot_assets.expectations import Finding
-from carebot_assets.raters import guards
-from carebot_assets.teacher import consensus
+from carebot_assets.raters import guards, long_tail
+from carebot_assets.teacher import agreement
 
 table_checks(
     "domain_seed_sample",
     "domain_seed_labels",
+    "domain_long_tail",
     "domain_verdicts",
+    "domain_backbones",
 )
 
 
@@ -16,7 +18,7 @@ table_checks(
 def label_coverage(shelf: Shelf) -> Finding:
     """The teacher answered both rounds for nearly every document of the sample."""
     return guards.floor(
-        "coverage_ratio", consensus.agreement(shelf.scan()), shelf.settings.domain.min_coverage
+        "coverage_ratio", agreement.agreement(shelf.scan()), shelf.settings.domain.min_coverage
     )
 
 
@@ -24,14 +26,14 @@ def label_coverage(shelf: Shelf) -> Finding:
 def label_agreement(shelf: Shelf) -> Finding:
     """The two rounds give the same label often enough for labels to mean something."""
     return guards.floor(
-        "agreement_ratio", consensus.agreement(shelf.scan()), shelf.settings.domain.min_agreement
+        "agreement_ratio", agreement.agreement(shelf.scan()), shelf.settings.domain.min_agreement
     )
 
 
 @check("domain_seed_labels", severity="WARN")
 def label_kappa(shelf: Shelf) -> Finding:
     """Agreement of the two rounds beyond chance (Cohen's kappa) reaches its floor."""
-    return guards.floor("kappa", consensus.agreement(shelf.scan()), shelf.settings.domain.min_kappa)
+    return guards.floor("kappa", agreement.agreement(shelf.scan()), shelf.settings.domain.min_kappa)
 
 
 @check("domain_seed_labels", severity="WARN")
@@ -39,6 +41,31 @@ def class_minimum(shelf: Shelf) -> Finding:
     """Every label of the profile has enough agreed documents to be learned."""
     domain = shelf.settings.domain
     return guards.class_minimum(shelf.scan(), domain.labels, domain.min_class_documents)
+
+
+@check("domain_seed_sample", severity="WARN")
+def judged_by_people_found(shelf: Shelf) -> Finding:
+    """Documents that people labelled are in the corpus and were not dropped before."""
+    return guards.none_left_out(shelf.manifest().metadata)
+
+
+@check("domain_long_tail", blocking=True)
+def marked_as_synthetic(shelf: Shelf) -> Finding:
+    """Every document that the teacher wrote is marked as synthetic, in its id too."""
+    return long_tail.is_marked(shelf.scan())
+
+
+@check("domain_long_tail", severity="WARN")
+def long_tail_filled(shelf: Shelf) -> Finding:
+    """Every label reaches its minimum with what was written for it."""
+    domain, labels = shelf.settings.domain, shelf.scan("domain_seed_labels")
+    return long_tail.fills(shelf.scan(), labels, domain.labels, domain.long_tail_documents)
+
+
+@check("domain_verdicts", blocking=True)
+def nothing_synthetic(shelf: Shelf) -> Finding:
+    """No document that the teacher wrote is on its way into a corpus."""
+    return long_tail.not_among(shelf.scan())
 
 
 @check("domain_classifier", blocking=True)
@@ -65,3 +92,10 @@ def domain_follows_threshold(shelf: Shelf) -> Finding:
 def medical_share(shelf: Shelf) -> Finding:
     """The share of judged documents found to be medical lies in its band."""
     return guards.keep_rate(shelf.scan(), shelf.settings.domain.keep_band)
+
+
+@check("domain_verdicts", blocking=True)
+def prefilter_recall(shelf: Shelf) -> Finding:
+    """What the prefilter stopped is not medical: as far as the audit of the shard can tell."""
+    minimum = shelf.settings.domain.prefilter.min_recall
+    return guards.prefilter_recall([shelf.manifest().metadata], minimum)

@@ -5,14 +5,17 @@ from typing import Any
 
 import polars as pl
 
-from carebot_assets.corpus import private
+from carebot_assets import tables
+from carebot_assets.corpus import contamination, private
 from carebot_assets.defs.artifact import Step, artifact
+from carebot_assets.defs.domain.assets import TEACHER
 from carebot_assets.defs.guard import refuse_if_failed
 from carebot_assets.defs.launcher import Launcher
 from carebot_assets.defs.resources import TeacherResource
 from carebot_assets.dialogue import adapters, cleaning, deita, selection
 from carebot_assets.dialogue.frame import load_tokenizer
 from carebot_assets.settings import current_settings
+from carebot_assets.teacher.answers import summarize as teacher_summary
 from carebot_assets.teacher.roles import prompt_versions
 from carebot_assets.training import curves
 
@@ -44,9 +47,10 @@ def sft_dialogues(step: Step) -> dict[str, Any]:
 
 
 @artifact(
-    inputs=["sft_dialogues", "benchmark_items", "base_model"],
+    inputs=["sft_dialogues", "benchmark_items", "benchmark_ngrams", "base_model"],
     across=["sft_dialogues"],
     settings=[
+        "contamination",
         "instruction.min_tokens",
         "instruction.sft.max_length",
         "rules.private_information",
@@ -64,6 +68,9 @@ def sft_verdicts(step: Step) -> dict[str, Any]:
     settings = step.settings.instruction
     actions = step.settings.rules.private_information
     unwanted = sorted(kind for kind, action in actions.items() if action != "keep")
+    index = contamination.Index(
+        step.scan("benchmark_ngrams").collect(), step.settings.contamination
+    )
     verdicts = cleaning.decide(
         step.scan("sft_dialogues"),
         str(step.partition),
@@ -71,29 +78,96 @@ def sft_verdicts(step: Step) -> dict[str, Any]:
         load_tokenizer(step.path("base_model")),
         settings,
         lambda texts: private.find(texts).list.set_intersection(unwanted),
+        index.repeats,
     )
     step.write(verdicts)
     return cleaning.summarize(step.written(), step.scan("sft_dialogues"), settings.sft.max_length)
 
 
+def _open_rounds(step: Step) -> pl.DataFrame:
+    fit = selection.fit(step.scan("sft_dialogues"), step.scan("sft_verdicts"))
+    return deita.rounds(fit.filter(pl.col("kind") != "choice"))
+
+
 @artifact(
     inputs=["sft_dialogues", "sft_verdicts"],
-    settings=["teacher.model", "teacher.base_url", "teacher.offline", "teacher.max_chars"],
+    settings=["instruction.seed_rounds", *TEACHER],
     kinds={"polars", "openai"},
     extra=lambda: prompt_versions(deita.ROLE),
 )
-def instruction_scores(step: Step, teacher: TeacherResource) -> dict[str, Any]:
+def instruction_seed_scores(step: Step, teacher: TeacherResource) -> dict[str, Any]:
+    """Deita complexity and quality, 1..6 each, that the teacher gives a sample of rounds.
+
+    Rounds of the fit open records, evenly over the sources; each is rated alone. Choice questions
+    are not rated. Source: Deita (arXiv 2312.15685) 3.
+    """
+    wanted, seed = step.settings.instruction.seed_rounds, step.settings.seed
+    sample = deita.sample(_open_rounds(step), wanted, seed)
+    with teacher.open() as model:
+        answers = model.ask(deita.ROLE, deita.items(sample))
+        table = tables.BY_NAME[step.name].schema
+        step.write(deita.scored(sample, answers, model.model).select(table.names()).cast(table))
+        return {"teacher": model.description, **teacher_summary(answers)}
+
+
+@artifact(
+    inputs=["instruction_seed_scores"],
+    settings=["encoder", "quality.validation_ratio"],
+    kinds={"scikitlearn"},
+    pool="gpu",
+)
+def instruction_raters(step: Step) -> dict[str, Any]:
+    """Complexity rater and answer quality rater, learned from the teacher's scores.
+
+    The same rater as the corpus's, with other rubrics: ridge heads on a frozen encoder, measured on
+    held-out rounds, with what they read from length alone. Source: Deita (arXiv 2312.15685) 3,
+    whose scorers are fine-tuned LLaMA models.
+    """
+    from carebot_assets.raters import regressor, rubric, scores
+
+    seeds = step.scan("instruction_seed_scores").filter(pl.col("status") == "ok").collect()
+    plan, found = step.settings, dict[str, dict[str, Any]]()
+    for rater in (rubric.COMPLEXITY, rubric.ANSWER_QUALITY):
+        rows = seeds.select("lang", "source", score=rater.answer, text=rubric.text_of(rater))
+        trained = regressor.train(
+            rows, rater, plan.encoder.model_copy(update={"fine_tune": None}), plan.seed,
+            validation_ratio=plan.quality.validation_ratio, cuts=(),
+        )  # fmt: skip
+        (step.draft.dir / rater.answer).mkdir()
+        trained.head.save(step.draft.dir / rater.answer)
+        found[rater.answer] = trained.metrics
+    named = ("spearman", "mean_absolute_error", "length_correlation")
+    return {
+        **{f"{name}_{key}": found[name][key] for name in found for key in named},
+        "raters": scores.as_markdown(
+            {name: {key: found[name][key] for key in named} for name in found}, "rater"
+        ),
+        "metrics": found,
+        "teacher": ", ".join(seeds["teacher"].unique().sort()),
+    }
+
+
+@artifact(
+    inputs=["sft_dialogues", "sft_verdicts", "instruction_raters"],
+    kinds={"polars", "scikitlearn"},
+    pool="gpu",
+    version="2",
+)
+def instruction_scores(step: Step) -> dict[str, Any]:
     """Deita complexity and quality, 1..6 each, of every round of the fit open records.
 
     Rounds are rated alone; the score of a record is the mean over its rounds of complexity x
-    quality. A record with a round that the teacher failed to rate has no score. Choice questions
-    are not rated. Source: Deita (arXiv 2312.15685), CareBot 1.3.
+    quality. A record with a round that could not be rated has no score. Choice questions are not
+    rated. Source: Deita (arXiv 2312.15685), CareBot 1.3.
     """
-    fit = selection.fit(step.scan("sft_dialogues"), step.scan("sft_verdicts"))
-    rounds = deita.rounds(fit.filter(pl.col("kind") != "choice"))
-    with teacher.open() as model:
-        answers = model.ask(deita.ROLE, deita.items(rounds))
-        step.write(deita.combine(rounds, answers, model.description))
+    from carebot_assets.raters import regressor, rubric
+
+    rounds = _open_rounds(step)
+    for rater in (rubric.COMPLEXITY, rubric.ANSWER_QUALITY):
+        texts = rounds.select(doc_id="record_id", text=rubric.text_of(rater)).lazy()
+        rated = regressor.predict(step.path("instruction_raters") / rater.answer, rater, texts)
+        rounds = rounds.with_columns(rated["score"].alias(rater.answer))
+    step.write(deita.combine(rounds, step.content_hash("instruction_raters")))
     return deita.summarize(step.written())
 
 

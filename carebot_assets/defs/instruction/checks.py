@@ -12,6 +12,7 @@ from carebot_assets.expectations import Finding, conforms, inside
 table_checks(
     "sft_dialogues",
     "sft_verdicts",
+    "instruction_seed_scores",
     "instruction_scores",
     "confilter_scores",
     "sft_set",
@@ -75,9 +76,27 @@ def scores_every_open_record(shelf: Shelf) -> Finding:
     )
 
 
-@check("instruction_scores", severity="WARN")
+@check("instruction_seed_scores", blocking=True)
 def teacher_failures(shelf: Shelf) -> Finding:
-    """The teacher failed to rate few records."""
+    """The teacher failed to rate few rounds."""
+    ratio = shelf.scan().select((pl.col("status") == "failed").mean()).collect().item()
+    most = shelf.settings.instruction.max_failed_ratio
+    return inside("share of rounds without score", ratio, 0.0, most)
+
+
+@check("instruction_raters", blocking=True)
+def raters_follow_the_teacher(shelf: Shelf) -> Finding:
+    """Rank correlation of both raters with the teacher on held-out rounds reaches its floor."""
+    found = shelf.manifest().metadata
+    values = [found.get(f"{name}_spearman") for name in ("complexity", "quality")]
+    known = [value for value in values if value is not None]
+    least = min(known) if len(known) == len(values) else None
+    return inside("lower spearman", least, shelf.settings.instruction.min_spearman, 1.0)
+
+
+@check("instruction_scores", severity="WARN")
+def scores_are_there(shelf: Shelf) -> Finding:
+    """Few records are without a score."""
     ratio = shelf.scan().select((pl.col("status") == "failed").mean()).collect().item()
     most = shelf.settings.instruction.max_failed_ratio
     return inside("share of records without score", ratio, 0.0, most)

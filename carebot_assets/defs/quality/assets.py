@@ -1,59 +1,75 @@
 """How good the medical documents are: scored samples, the rater, its scores."""
 
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from carebot_assets.corpus import chain, filtering
+from carebot_assets.defs import seed_samples
 from carebot_assets.defs.artifact import Step, artifact
 from carebot_assets.defs.domain.assets import TEACHER
+from carebot_assets.defs.launcher import Launcher
 from carebot_assets.defs.resources import TeacherResource
-from carebot_assets.raters import sampling, verdicts
-from carebot_assets.teacher import consensus, roles
+from carebot_assets.defs.seeds import agreed_seeds, tune_encoder
+from carebot_assets.raters import people, seed_items, verdicts
+from carebot_assets.settings import EncoderSettings, QualitySettings, current_settings
+from carebot_assets.teacher import agreement, consensus, roles
+
+
+def _human_scores(_: str | None) -> list[Path]:
+    return people.files(current_settings().quality.human_scores)
 
 
 @artifact(
     inputs=["documents", "rule_verdicts", "domain_verdicts"],
-    settings=["quality.seed_documents", "teacher.max_chars"],
+    settings=["quality.seed_documents", "quality.human_scores", "teacher.max_chars",
+              "rules.private_information"],
     kinds={"polars"},
-)
+    outside=_human_scores,
+    version="2",
+)  # fmt: skip
 def quality_seed_sample(step: Step) -> dict[str, Any]:
     """Stratified sample of medical documents that the teacher scores for quality.
 
     Drawn from what the domain classifier keeps, evenly over sources and languages, by the hash of
-    the document id; cut to `teacher.max_chars`, private information masked.
+    the document id. Documents that people scored (`quality.human_scores`) come on top. Private
+    information is masked, then texts are cut to `teacher.max_chars`.
     """
-    alive = chain.survivors(step.scan("documents"), step.scan("domain_verdicts"))
-    settings = step.settings
-    sample = sampling.stratified(
-        alive, settings.quality.seed_documents, settings.seed, settings.teacher.max_chars
-    )
-    step.write(filtering.publishable(sample.lazy(), step.scan("rule_verdicts")))
-    return {"strata": sampling.strata_counts(step.written())}
+    quality = step.settings.quality
+    records = people.read_scores(quality.human_scores)
+    return seed_samples.draw(step, "domain_verdicts", quality.seed_documents, records)
 
 
 @artifact(
     inputs=["quality_seed_sample"],
-    settings=["quality.max_round_gap", "domain.medical_labels", *TEACHER],
+    settings=["quality.max_round_gap", "quality.human_scores", "domain.medical_labels", *TEACHER],
     kinds={"openai"},
     extra=lambda: roles.prompt_versions("quality_score"),
+    outside=_human_scores,
+    retry_while="num_failed",
+    version="2",
 )
 def quality_seed_scores(step: Step, teacher: TeacherResource) -> dict[str, Any]:
     """Quality scores (0..5) of the sample: two independent rounds and their mean.
 
     An additive rubric: grammar (0..1), information (0..2), coherence (0..1), relevance to the
     domain (0..1); the sub-scores are kept, as means of the rounds. Where the rounds are
-    `quality.max_round_gap` or more apart there is no consensus. Source: CareBot 4.1 (DataRater:
-    20k documents scored twice, gaps of about 2 removed, 15k kept).
+    `quality.max_round_gap` or more apart there is no consensus; where people scored a document
+    their score wins. While calls have failed, the next run asks those again. Source: CareBot 4.1
+    (DataRater: 20k documents scored twice, gaps of about 2 removed, 15k kept).
     """
-    sample = step.scan("quality_seed_sample")
-    domain = roles.join_labels(step.settings.domain.medical_labels)
-    items = [{"text": text, "domain": domain} for text in sample.select("text").collect()["text"]]
-    gap = step.settings.quality.max_round_gap
+    from carebot_assets.raters import agreement_plots
+
+    sample, gap = step.scan("quality_seed_sample"), step.settings.quality.max_round_gap
+    items = seed_items.quality(sample, step.settings.domain)
+    said = people.said(people.read_scores(step.settings.quality.human_scores))
     with teacher.open() as model:
         rounds = consensus.ask_twice(model, "quality_score", items, step.log)
-        step.write(consensus.agreed_scores(sample, rounds, gap, model.model))
-        return consensus.report(step.written(), rounds, model.description)
+        step.write(consensus.agreed_scores(sample, rounds, gap, model.model, said))
+        plots = agreement_plots.scores(step.written(), gap)
+        plots |= agreement_plots.groups(agreement.compared(step.written(), gap))
+        return agreement.report(step.written(), rounds, model.description, gap) | plots
 
 
 @artifact(
@@ -62,30 +78,66 @@ def quality_seed_scores(step: Step, teacher: TeacherResource) -> dict[str, Any]:
               "encoder"],
     kinds={"scikitlearn"},
     pool="gpu",
+    version="2",
 )  # fmt: skip
-def quality_rater(step: Step) -> dict[str, Any]:
-    """Quality rater: a ridge head on a frozen encoder that predicts the teacher's score.
+def quality_rater(step: Step, launcher: Launcher) -> dict[str, Any]:
+    """Quality rater: a ridge head on an encoder that predicts the teacher's score.
 
-    Spearman correlation, mean absolute error and accuracy at the two thresholds are those of
-    validation, by language too; texts that begin alike never straddle the split. The scale is
-    fitted on validation, scores are clipped to 0..5. Files: head.safetensors, rater.json.
-    Source: CareBot 4.1 (DataRater on bge-m3).
+    Spearman correlation, mean absolute error and agreement at the two thresholds are those of
+    validation, by language, source and length too; near-duplicates never straddle the split.
+    `length_correlation` shows how far the rater merely measures length. Scores are clipped to
+    0..5. With `encoder.fine_tune` the encoder is trained first. Files: head.safetensors,
+    rater.json, with fine-tuning the folder encoder. Source: CareBot 4.1 (DataRater on bge-m3).
     """
-    from carebot_assets.raters import plots, regressor
+    from carebot_assets.raters import plots, regressor, rubric, scores
 
-    scored = step.scan("quality_seed_scores").filter(pl.col("status") == "agreed")
-    seeds = scored.select("doc_id", "score", "teacher").join(
-        step.scan("quality_seed_sample"), on="doc_id", maintain_order="left"
-    )
-    frame, settings = seeds.collect(), step.settings
-    trained = regressor.train(frame, settings.quality, settings.encoder, settings.seed)
+    settings, seeds = step.settings, agreed_seeds(step, "quality", "score")
+    ratio = settings.quality.validation_ratio
+    report = tune_encoder(step, launcher, seeds, pl.col("score"), 1, ratio)
+    trained = regressor.train(
+        seeds, rubric.QUALITY, settings.encoder, settings.seed, validation_ratio=ratio,
+        cuts=_cuts(settings.quality), folder=step.draft.dir,
+    )  # fmt: skip
     trained.head.save(step.draft.dir)
     return {
         **trained.metrics,
-        "teacher": ", ".join(frame["teacher"].unique().sort()),
+        **report,
+        "languages": scores.as_markdown(trained.metrics["by_lang"], "language"),
+        "sources": scores.as_markdown(trained.metrics["by_source"], "source"),
+        "lengths": scores.as_markdown(trained.metrics["by_length"], "length"),
+        "teacher": ", ".join(seeds["teacher"].unique().sort()),
         "encoder": settings.encoder.backend,
         "by_decile": plots.by_decile(trained.predicted, trained.truth),
     }
+
+
+@artifact(
+    inputs=["quality_seed_sample", "quality_seed_scores"],
+    settings=["quality.validation_ratio", "quality.keep_score", "quality.very_high_score",
+              "quality.backbones"],
+    kinds={"scikitlearn", "matplotlib"},
+    pool="gpu",
+)  # fmt: skip
+def quality_backbones(step: Step) -> dict[str, Any]:
+    """The quality rater's head on several frozen encoders, side by side on the same split.
+
+    Spearman correlation with the teacher on validation, documents encoded a second and growth of
+    memory of each of `quality.backbones`. Source: CareBot, appendix B (in spirit).
+    """
+    from carebot_assets.raters import backbones, regressor, rubric
+
+    settings, seeds = step.settings, agreed_seeds(step, "quality", "score")
+    plan = settings.quality
+
+    def metrics(encoder: EncoderSettings) -> dict[str, Any]:
+        return regressor.train(
+            seeds, rubric.QUALITY, encoder, settings.seed,
+            validation_ratio=plan.validation_ratio, cuts=_cuts(plan),
+        ).metrics  # fmt: skip
+
+    table, costs = backbones.compare(seeds, plan.backbones, metrics)
+    step.write(table)
+    return backbones.summarize(step.written(), costs, "spearman")
 
 
 @artifact(
@@ -102,13 +154,18 @@ def quality_scores(step: Step) -> dict[str, Any]:
     from `quality.very_high_score`, high from `quality.keep_score`, low below; `skip` where an
     earlier judge had dropped the document.
     """
-    from carebot_assets.raters import regressor
+    from carebot_assets.raters import regressor, rubric
 
     documents = chain.with_alive(step.scan("documents"), step.scan("domain_verdicts"))
     texts = filtering.publishable(
         documents.filter("alive").drop("alive"), step.scan("rule_verdicts")
     )
-    predicted = regressor.predict(step.path("quality_rater"), texts)
-    model = step.content_hash("quality_rater")
-    step.write(verdicts.quality(documents, predicted, step.settings.quality, model))
+    with step.parts() as work:
+        predicted = regressor.predict(step.path("quality_rater"), rubric.QUALITY, texts, work)
+        model = step.content_hash("quality_rater")
+        step.write(verdicts.quality(documents, predicted, step.settings.quality, model))
     return verdicts.summarize(step.written(), "score")
+
+
+def _cuts(quality: QualitySettings) -> tuple[float, float]:
+    return (quality.keep_score, quality.very_high_score)

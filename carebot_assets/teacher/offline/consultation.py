@@ -4,9 +4,9 @@ import re
 from collections.abc import Callable
 from math import exp, log
 
+from carebot_assets.teacher.language import is_chinese
 from carebot_assets.teacher.offline.evidence import (
     BIOPHARMACEUTICALS,
-    is_chinese,
     score_labels,
     terms,
     weights,

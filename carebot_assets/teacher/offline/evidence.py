@@ -9,6 +9,8 @@ from pathlib import Path
 
 import yaml
 
+from carebot_assets.teacher.language import CJK_RUN, is_chinese
+
 EVIDENCE_FILE = Path(__file__).with_name("evidence.yaml")
 OTHERS = "Others"
 # What stands first (a title, the opening sentence) says what a text is about.
@@ -20,7 +22,6 @@ MAX_CJK_TERM = 6
 # Below this much evidence for every label the honest answer is "Others".
 MIN_EVIDENCE = 1.5
 
-_CJK_RUN = re.compile(r"[\u3400-\u9fff]+")
 _WORD = re.compile(r"[a-z][a-z0-9'\u2019-]*[a-z0-9]|[a-z]")
 _DRUG_NAME = re.compile(
     r"\b[a-z]{2,}(?:pril|sartan|statin|mab|nib|azole|cillin|mycin|floxacin|cycline|olol|dipine|prazole"
@@ -34,12 +35,6 @@ _DRUG_NAME_ZH = re.compile(
 BIOPHARMACEUTICALS = "Biopharmaceuticals"
 
 
-def is_chinese(text: str) -> bool:
-    """Whether a text is to be read as Chinese: a fifth of its characters are."""
-    sample = text[:2000]
-    return 5 * sum(map(len, _CJK_RUN.findall(sample))) > len(sample)
-
-
 def terms(text: str) -> Iterator[str]:
     """English words and phrases of up to three words, and Chinese substrings of up to six."""
     lowered = text.lower()
@@ -48,7 +43,7 @@ def terms(text: str) -> Iterator[str]:
     for size in range(2, MAX_PHRASE_WORDS + 1):
         for start in range(len(words) - size + 1):
             yield " ".join(words[start : start + size])
-    for run in _CJK_RUN.findall(text):
+    for run in CJK_RUN.findall(text):
         for size in range(1, MAX_CJK_TERM + 1):
             for start in range(len(run) - size + 1):
                 yield run[start : start + size]

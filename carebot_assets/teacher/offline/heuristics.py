@@ -1,20 +1,22 @@
 """Answers to every role from the text of the item alone, and honest doubt between rounds."""
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import sqrt
 from typing import Any
 
 from carebot_assets.teacher.answer_models import LABEL_SEPARATOR
-from carebot_assets.teacher.offline import consultation, evidence, quality
+from carebot_assets.teacher.offline import compose, consultation, evidence, quality
+from carebot_assets.teacher.offline.orders import without_orders
 
 Fields = Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class Doubt:
-    """Where one round differs from another: a hash of seed and message decides.
+    """Where one round differs from another: a hash of seed and item decides.
 
     `rate` is the share of items on which two rounds disagree. Both rounds may be the odd one, so
     each errs with probability e where 2 e (1 - e) = rate.
@@ -62,6 +64,10 @@ def _instruction_score(trusted: Fields, untrusted: Fields, doubt: Doubt) -> dict
     return {name: min(6.0, max(1.0, value + shift)) for name, value in scores.items()}
 
 
+def _write_document(trusted: Fields, untrusted: Fields, doubt: Doubt) -> dict[str, Any]:
+    return dict(compose.write(trusted["label"], trusted["language"], doubt.draw))
+
+
 def _doctor_answer(trusted: Fields, untrusted: Fields, doubt: Doubt) -> dict[str, Any]:
     return {"answer": consultation.reply(untrusted["dialogue"], doubt.draw)}
 
@@ -84,6 +90,7 @@ def _judge_consultation(trusted: Fields, untrusted: Fields, doubt: Doubt) -> dic
 _ROLES: dict[str, Callable[[Fields, Fields, Doubt], dict[str, Any]]] = {
     "domain_label": _domain_label,
     "quality_score": _quality_score,
+    "write_document": _write_document,
     "instruction_score": _instruction_score,
     "doctor_answer": _doctor_answer,
     "judge_pair": _judge_pair,
@@ -91,7 +98,9 @@ _ROLES: dict[str, Callable[[Fields, Fields, Doubt], dict[str, Any]]] = {
 }
 
 
-def answer(role: str, trusted: Fields, untrusted: Fields, doubt: Doubt) -> dict[str, Any]:
+def answer(
+    role: str, trusted: Fields, untrusted: Fields, disagreement_rate: float, seed: int
+) -> dict[str, Any]:
     """The answer of the role's answer model.
 
     Raises:
@@ -99,4 +108,6 @@ def answer(role: str, trusted: Fields, untrusted: Fields, doubt: Doubt) -> dict[
     """
     if role not in _ROLES:
         raise ValueError(f"the offline teacher has no role {role!r}")
-    return _ROLES[role](trusted, untrusted, doubt)
+    heard = {name: without_orders(text) for name, text in untrusted.items()}
+    item = json.dumps([role, trusted, heard], sort_keys=True)
+    return _ROLES[role](trusted, heard, Doubt(disagreement_rate, seed, item))

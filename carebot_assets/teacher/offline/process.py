@@ -18,12 +18,14 @@ from carebot_assets.settings import OfflineTeacherSettings
 
 HOST = "127.0.0.1"
 STOP_SECONDS = 10.0
+MIND = ("heuristics.py", "orders.py", "evidence.py", "evidence.yaml", "quality.py", "marks.yaml",
+        "consultation.py", "compose.py", "../language.py")  # fmt: skip
 
 
 @cache
 def offline_version() -> str:
     """Hash of all that decides the offline teacher's answers; part of a call's identity."""
-    files = sorted(p for p in Path(__file__).parent.iterdir() if p.suffix in {".py", ".yaml"})
+    files = [Path(__file__).parent / name for name in MIND]
     return hashlib.sha256(b"".join(p.read_bytes() for p in files)).hexdigest()[:12]
 
 
@@ -42,7 +44,7 @@ def offline_server(settings: OfflineTeacherSettings) -> Iterator[str]:
                 "-m",
                 "carebot_assets.teacher.offline.server",
                 f"--fd={listener.fileno()}",
-                f"--disagreement-rate={settings.disagreement_rate}",
+                f"--settings={settings.model_dump_json()}",
             ],
             stdin=subprocess.PIPE,
             pass_fds=[listener.fileno()],

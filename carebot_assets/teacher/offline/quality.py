@@ -13,7 +13,8 @@ from pathlib import Path
 
 import yaml
 
-from carebot_assets.teacher.offline.evidence import is_chinese, score_labels, terms
+from carebot_assets.teacher.language import is_chinese
+from carebot_assets.teacher.offline.evidence import score_labels, terms
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？；])|\n+")
 _ENDED = re.compile(r"[.!?。！？；;:：…”\"')）】」]$")

@@ -1,0 +1,193 @@
+"""The audit of the corpora: every promise seen kept and seen broken."""
+
+import polars as pl
+import pytest
+
+from assets_tests.corpus.test_contamination import EN, FILLER_EN, FILLER_ZH, ITEMS, TRADITIONAL, ZH
+from carebot_assets.corpus import audit, contamination, private
+from carebot_assets.corpus.audit import copies, plain, values
+from carebot_assets.expectations import Finding
+from carebot_assets.settings import ContaminationSettings, RuleSettings, Settings
+
+SETTINGS = ContaminationSettings()
+ALL = 1000
+
+
+def corpus(*texts: str) -> pl.LazyFrame:
+    ids = [f"{i:032x}" for i in range(len(texts))]
+    return pl.LazyFrame({"doc_id": ids, "text": texts}, {"doc_id": pl.String, "text": pl.String})
+
+
+def all_masked(rules: RuleSettings) -> RuleSettings:
+    return rules.model_copy(update={"private_information": dict.fromkeys(private.BY_NAME, "mask")})
+
+
+@pytest.mark.parametrize(
+    ("texts", "passed"),
+    [
+        ([], True),
+        (["one text", "another text"], True),
+        (["one text", "one  text\n"], False),
+        (["患者发热", "患者\u3000发热"], False),
+    ],
+)
+def test_the_same_text_twice(texts: list[str], passed: bool) -> None:
+    finding = audit.no_duplicate_text(corpus(*texts))
+    assert finding.passed is passed
+    assert finding.metadata["num_repeated"] == (not passed)
+    assert passed or finding.metadata["examples"] == [[f"{0:032x}", f"{1:032x}"]]
+
+
+def test_of_very_many_texts_a_part_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(copies, "MAX_TEXTS", 100)
+    finding = audit.no_duplicate_text(corpus(*(f"text {i // 2}" for i in range(400))))
+    assert finding.metadata["audited_ratio"] == 0.25
+    assert 20 < finding.metadata["num_repeated"] < 90  # of 200
+
+
+def page(seed: int, lang: str = "en") -> list[str]:
+    """Ten sentences that no other page has."""
+    word = "w{}x{} " if lang == "en" else "病{}例{}"
+    chars = [chr(0x4E00 + seed * 97 % 5000 + i) for i in range(300)]
+    if lang == "zh":
+        return ["".join(chars[i : i + 25]) + "。" for i in range(0, 250, 25)]
+    return ["".join(word.format(seed, i * 20 + j) for j in range(20)) + "." for i in range(10)]
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_nearly_the_same_text_in_two_shards(lang: str) -> None:
+    texts = ["".join(page(seed, lang)) for seed in range(20)]
+    assert audit.no_near_duplicate(corpus(*texts), ALL).passed
+    edited = texts[3].replace(texts[3][200:203], "qqq", 1)
+    broken = audit.no_near_duplicate(corpus(*texts, edited), ALL)
+    assert not broken.passed
+    assert broken.metadata["examples"] == [[f"{3:032x}", f"{20:032x}"]]
+    half = "".join([*page(3, lang)[:5], *page(50, lang)[5:]])
+    other = audit.no_near_duplicate(corpus(*texts, half), ALL)
+    assert other.passed
+    assert other.metadata["num_pairs"] == 1
+
+
+def test_a_sentence_of_many_pages_makes_no_pairs() -> None:
+    phrase = "This sentence stands at the foot of every page."
+    texts = [f"{phrase} {''.join(page(seed))}" for seed in range(copies.MAX_SHARED + 1)]
+    finding = audit.no_near_duplicate(corpus(*texts), ALL)
+    assert (finding.passed, finding.metadata["num_pairs"]) == (True, 0)
+
+
+def test_near_copies_are_met_in_a_sample_too() -> None:
+    texts = ["".join(page(seed)) for seed in range(40)]
+    finding = audit.no_near_duplicate(corpus(*texts, *(f"{text} end" for text in texts)), 20)
+    assert not finding.passed
+    assert finding.metadata["audited_ratio"] == 0.25
+    assert finding.metadata["num_pairs"] == 20
+
+
+VALUES = {
+    "email": ("write to jane.doe@example.com today", "邮箱:zhang@example.cn。"),
+    "phone": ("电话13812345678转", "call 13912345678 now"),
+    "cn_resident_id": ("身份证110105194902280023，", "id 440524198001010013 440524198001010019"),
+    "bank_card": ("卡号6222021234567894。",),
+    "us_ssn": ("her SSN: 536-90-4399.",),
+    "ip": ("from 58.217.200.112 at",),
+    "url_credentials": ("see https://user:secret1@host.com",),
+    "medical_record_number": ("住院号：00123456", "MRN: 0012345."),
+    "person_name": ("姓名：张伟，男", "Patient name: John Smith."),
+}
+CLEAN = [
+    "患者[PHONE]发热，住院号：[MEDICAL_RECORD_NUMBER]",
+    "订单号 13812345678 和 doi 10.1000/13812345678",
+    "IP 10.0.0.1, version 3.3.1.1, a 1:1@ratio",
+    "6222021234567895 fails its check digit",
+    "姓名：张某，男；Patient name: Withheld By",
+]
+
+
+def test_every_audited_kind_is_found(demo: Settings) -> None:
+    rules = all_masked(demo.rules)
+    for kind, texts in VALUES.items():
+        finding = audit.no_private_information(corpus(FILLER_EN, texts[0]), rules, ALL)
+        assert not finding.passed, kind
+        assert finding.metadata["num_found"] == {kind: 1}
+        assert finding.metadata["examples"] == [f"{1:032x}"]
+        assert texts[0] not in str(finding)
+    assert set(VALUES) == values.AUDITED_KINDS
+    assert (
+        "passport"
+        in audit.no_private_information(corpus(), rules, ALL).metadata["kinds_not_audited"]
+    )
+
+
+def test_what_is_masked_or_kept_passes(demo: Settings) -> None:
+    rules = all_masked(demo.rules)
+    assert audit.no_private_information(corpus(*CLEAN), rules, ALL).passed
+    kept = rules.model_copy(update={"private_information": {"phone": "keep"}})
+    assert audit.no_private_information(corpus(*VALUES["phone"]), kept, ALL).passed
+
+
+def test_the_detectors_find_whatever_the_audit_finds() -> None:
+    for kind, texts in VALUES.items():
+        for text in texts:
+            if kind in set(values._kinds(text)):
+                assert kind in private.find(pl.Series([text])).to_list()[0], text
+
+
+def leaks(*texts: str, max_documents: int = ALL) -> Finding:
+    return audit.no_benchmark_text(corpus(*texts), ITEMS.lazy(), SETTINGS, max_documents)
+
+
+@pytest.mark.parametrize(
+    ("text", "passed"),
+    [
+        (FILLER_EN, True),
+        (f"{FILLER_EN}\n{EN.upper()}", False),
+        (f"{FILLER_ZH}{ZH.replace('V1', 'Ｖ１')}", False),
+        (f"{FILLER_ZH}{TRADITIONAL}", False),
+        (f"{FILLER_ZH}突发胸骨后压榨样疼痛3小时{FILLER_ZH}", True),
+        ("short", True),
+        ("", True),
+    ],
+)
+def test_benchmark_text(text: str, passed: bool) -> None:
+    finding = leaks(FILLER_ZH, text, FILLER_EN)
+    assert finding.passed is passed, finding.description
+    assert finding.metadata["num_contaminated"] == (not passed)
+
+
+def test_a_passage_of_an_item_is_found() -> None:
+    passage = [f"w{i}" for i in range(90)]
+    items = ITEMS.head(1).with_columns(question=pl.lit(" ".join(passage)))
+    text = " ".join(passage[20:60])
+    finding = audit.no_benchmark_text(corpus(text, FILLER_EN), items.lazy(), SETTINGS, ALL)
+    assert finding.metadata["examples"] == [f"{0:032x}"]
+
+
+def test_a_sample_is_stated_and_the_same_each_time() -> None:
+    texts = [f"{FILLER_EN} {i}" for i in range(200)]
+    audited, extent = plain.sample(corpus(*texts), 50)
+    assert extent == {"num_documents": 200, "audited_ratio": 0.25}
+    first = audited.collect()
+    assert 20 < first.height < 90
+    assert first.equals(plain.sample(corpus(*texts), 50)[0].collect())
+    assert leaks(*texts, max_documents=50).metadata["audited_ratio"] == 0.25
+
+
+def test_judge_and_audit_agree_on_real_records(shared_data) -> None:
+    """Real exam vignettes against the items of MMLU: what the audit finds was dropped."""
+    file = (
+        shared_data
+        / "sft_sources/medec_ms_test/MEDEC-MS-TestSet-with-GroundTruth-and-ErrorType.csv"
+    )
+    texts = pl.read_csv(file, infer_schema=False)["Text"].to_list()[:150]
+    questions = pl.read_ndjson(
+        shared_data / "benchmarks/medqa_us_4opt_test/phrases_no_exclude_test.jsonl"
+    )["question"]
+    items = pl.concat([ITEMS.head(1)] * len(questions)).with_columns(
+        questions, item_id=pl.int_range(len(questions)).cast(pl.String)
+    )
+    ngrams = contamination.ngrams(items.lazy(), SETTINGS)
+    dropped = contamination.Index(ngrams, SETTINGS).repeats(pl.Series(texts))
+    finding = audit.no_benchmark_text(corpus(*texts), items.lazy(), SETTINGS, ALL)
+    found = {int(one, 16) for one in finding.metadata["examples"]}
+    assert finding.metadata["num_contaminated"] > 10
+    assert found <= set(dropped.arg_true().to_list())

@@ -1,0 +1,140 @@
+"""Recall and precision of decontamination on real public records, beside the truth that lies there.
+
+    python -m benchmarks.contamination_on_real_data [--show]
+
+Every item of every benchmark folder is protected; every record of the training sources and corpora
+is a document. `_truth/benchmark_overlap.jsonl` lists records that share windows of 50 letters (18
+Chinese characters) with a question. It counts a window once for each column of a record that
+repeats it, so that a stock phrase in three columns has three windows: pairs are therefore told
+apart by the longest passage of letters and digits that both hold, found here by plain search.
+`--show` prints what was dropped and is not in the truth, to be looked at.
+"""
+
+import json
+import sys
+import unicodedata
+from typing import Any
+
+import polars as pl
+
+from benchmarks import open_data
+from carebot_assets.corpus import audit, contamination
+from carebot_assets.settings import ContaminationSettings
+
+SETTINGS = ContaminationSettings()
+# Letters of a passage that is no stock phrase: about 30 English words, or 40 Chinese characters.
+REAL_PASSAGE = {"en": 160, "zh": 40}
+KEYS = ["dataset", "file", "index"]
+
+
+def letters(text: str) -> str:
+    return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", text).lower()))
+
+
+def longest_passage(question: str, text: str) -> int:
+    """Length of the longest run of letters and digits of the question that the text holds."""
+    question, text = letters(question), letters(text)
+    best = 0
+    for start in range(len(question)):
+        while start + best < len(question) and question[start : start + best + 1] in text:
+            best += 1
+    return best
+
+
+def known(documents: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
+    """Pairs of the truth whose question is among the items, with their longest passage."""
+    file = open_data.require() / "_truth" / "benchmark_overlap.jsonl"
+    truth = (
+        pl.read_ndjson(file, infer_schema_length=None)
+        .filter(pl.col("question_tree") == "open")
+        .explode("benchmark")
+        .rename({"index_here": "index", "benchmark": "suite"})
+        .with_columns(start=pl.col("question_start").str.strip_chars().str.head(60))
+    )
+    asked = items.select("suite", "question", "lang").with_columns(
+        start=pl.col("question").str.strip_chars().str.head(60)
+    )
+    pairs = truth.join(asked, on=["suite", "start"]).join(documents, on=KEYS)
+    lengths = [longest_passage(q, t) for q, t in pairs.select("question", "text").iter_rows()]
+    pairs = pairs.with_columns(pl.Series("passage", lengths))
+    # Questions that begin alike: the one with the longest passage is meant.
+    pairs = pairs.sort("passage", descending=True).unique(
+        [*KEYS, "suite", "start"], keep="first", maintain_order=True
+    )
+    least = pl.col("lang").replace_strict(REAL_PASSAGE)
+    kind = (
+        pl.when(pl.col("passage") >= least)
+        .then(pl.lit("passage"))
+        .when("question_contained_whole")
+        .then(pl.lit("short whole question"))
+        .otherwise(pl.lit("stock phrase"))
+    )
+    return pairs.with_columns(kind=kind)
+
+
+def main() -> None:
+    items = open_data.benchmark_items()
+    documents = open_data.documents("corpus", "sft_sources").with_columns(
+        doc_id=pl.int_range(pl.len()).cast(pl.String), shard=pl.lit("open")
+    )
+    earlier = documents.lazy().select("doc_id", verdict=pl.lit("keep"))
+    ngrams = contamination.ngrams(items.lazy(), SETTINGS)
+    verdicts = contamination.verdicts(documents.lazy(), earlier, ngrams.lazy(), SETTINGS)
+    judged = documents.join(verdicts.drop("shard").collect(), on="doc_id")
+    dropped = judged.filter(pl.col("verdict") == "drop")
+    pairs = known(documents, items).join(judged.select(*KEYS, "verdict"), on=KEYS)
+    is_found = (pl.col("verdict") == "drop").sum().alias("found")
+    recall = pairs.group_by("kind", "suite", "dataset").agg(pl.len().alias("pairs"), is_found)
+    hit = pl.col("windows_hit")
+    windows = (
+        pl.when("question_contained_whole")
+        .then(pl.lit("whole"))
+        .when(hit >= 5)
+        .then(pl.lit("5+"))
+        .when(hit >= 2)
+        .then(pl.lit("2-4"))
+        .otherwise(pl.lit("1"))
+    )
+    by_windows = pairs.group_by(windows=windows).agg(pl.len().alias("pairs"), is_found)
+    listed = dropped.join(pairs, on=KEYS, how="anti")
+    kept = judged.filter(pl.col("verdict") == "keep").lazy()
+    audited = audit.no_benchmark_text(kept, items.lazy(), SETTINGS, 20_000)
+    if "--show" in sys.argv:
+        show(dropped.join(pairs.filter(pl.col("kind") == "passage"), on=KEYS, how="anti"), items)
+    print(
+        json.dumps(
+            {
+                "num_items": items.height,
+                "num_protected": ngrams["item_id"].n_unique(),
+                "num_documents": documents.height,
+                "num_dropped": dropped.height,
+                "recall": rows(recall.sort("kind", "suite", "dataset")),
+                "by_listed_windows": rows(by_windows.sort("windows")),
+                "dropped_not_listed": rows(
+                    listed.group_by("dataset", "suite", "evidence").len().sort("dataset", "suite")
+                ),
+                "audit_of_the_rest": audited.description,
+                "versions": {"polars": pl.__version__},
+            },
+            ensure_ascii=False,
+        )
+    )
+
+
+def rows(frame: pl.DataFrame) -> list[dict[str, Any]]:
+    return frame.to_dicts()
+
+
+def show(dropped: pl.DataFrame, items: pl.DataFrame) -> None:
+    """A sample of documents by data set and suite, each with the question it was dropped for."""
+    asked = items.select("item_id", "question")
+    sample = dropped.filter(pl.int_range(pl.len()).over("dataset", "suite") < 5)
+    for row in sample.join(asked, on="item_id").sort("dataset", "suite").iter_rows(named=True):
+        about = f"{row['dataset']}#{row['index']} {row['evidence']} hits {row['num_hits']}"
+        print(
+            f"{about} share {row['item_share']:.2f}\n  {row['question'][:160]!r}", file=sys.stderr
+        )
+
+
+if __name__ == "__main__":
+    main()

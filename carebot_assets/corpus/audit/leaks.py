@@ -1,0 +1,147 @@
+"""No benchmark text: the n-grams of items and documents compared as strings, not as rolled hashes.
+
+The rule is that of `contamination` (see there for its reasons), a margin of one n-gram wider.
+"""
+
+import polars as pl
+
+from carebot_assets.corpus.audit.plain import BATCH_DOCUMENTS, sample, units
+from carebot_assets.corpus.contamination import item_parts
+from carebot_assets.expectations import MAX_OFFENDERS, Finding
+from carebot_assets.settings import ContaminationSettings
+
+
+def no_benchmark_text(
+    corpus: pl.LazyFrame, items: pl.LazyFrame, settings: ContaminationSettings, max_documents: int
+) -> Finding:
+    """No document holds a benchmark item's question, or much of any of its parts."""
+    audited, extent = sample(corpus.select("doc_id", "text"), max_documents)
+    parts = [
+        _of_items(items.filter(chosen), size, hits, settings)
+        for chosen, size, hits in (
+            (pl.col("lang") == "zh", settings.ngram_zh, settings.min_hits_zh),
+            (pl.col("lang") != "zh", settings.ngram_en, settings.min_hits_en),
+        )
+    ]
+    grams = pl.concat(parts)
+    sizes = {settings.ngram_zh, settings.ngram_en}
+    offenders: list[str] = []
+    for batch in audited.collect_batches(chunk_size=BATCH_DOCUMENTS):
+        found = pl.concat(_grams(batch.lazy().rename({"doc_id": "key"}), n) for n in sorted(sizes))
+        shared = found.select("key", "gram").unique().join(grams.lazy(), on="gram")
+        over = pl.concat([_whole(shared), _passages(shared)])
+        offenders += over.select(pl.col("key").unique().sort()).collect()["key"].to_list()
+    text = (
+        f"{len(offenders)} documents hold a benchmark item"
+        if offenders
+        else "no document holds a benchmark item"
+    )
+    counts = {"num_contaminated": len(offenders), "examples": offenders[:MAX_OFFENDERS]}
+    return Finding(not offenders, text, {**extent, **counts})
+
+
+def _whole(shared: pl.LazyFrame) -> pl.LazyFrame:
+    """Documents that have every n-gram of a question, or of it with its options."""
+    return (
+        shared.filter(pl.col("num_grams") > 0)
+        .group_by("key", "item_id", "target")
+        .agg(pl.col("gram").n_unique(), pl.col("num_grams").first())
+        .filter(pl.col("gram") == pl.col("num_grams"))
+        .select("key")
+    )
+
+
+def _passages(shared: pl.LazyFrame) -> pl.LazyFrame:
+    """Documents that have many specific n-grams of an item, each next to the one before it."""
+    is_apart = pl.col("position").diff().over("key", "item_id") != 1
+    return (
+        shared.filter("is_specific", pl.col("target") != "question")
+        .sort("key", "item_id", "position")
+        .with_columns(passage=is_apart.fill_null(True).cum_sum())
+        .group_by("key", "passage")
+        .agg(pl.col("gram").n_unique(), pl.col("limit").first())
+        .filter(pl.col("gram") >= pl.col("limit"))
+        .select("key")
+    )
+
+
+def _of_items(
+    items: pl.LazyFrame, n: int, hits: int, settings: ContaminationSettings
+) -> pl.DataFrame:
+    """N-grams of every item: of its `question`, of it with its options (`main`), of each `other`
+    part. `num_grams` is how many there are of what counts as a whole, else 0."""
+    stem, options, others = item_parts()
+    main = pl.concat_str(stem, options, separator="\n")
+    texts = {
+        "question": items.select("item_id", text=stem),
+        "main": items.select("item_id", text=main),
+        "other": items.select("item_id", text=others).explode("text").drop_nulls("text"),
+    }
+    everything = pl.concat([texts["main"], texts["other"]])
+    rows = pl.concat(frame.with_columns(target=pl.lit(name)) for name, frame in texts.items())
+    grams = _grams(rows.rename({"item_id": "key"}), n, _common_runs(everything, n, settings))
+    least = max(n, settings.min_item_units)
+    is_told = (
+        (pl.col("num_units") >= least) & pl.col("is_specific").any() & (pl.col("target") != "other")
+    )
+    return (
+        grams.rename({"key": "item_id"})
+        # A step more from text to text: no passage lies across two.
+        .with_columns(position=pl.int_range(pl.len()) + pl.col("row"))
+        .with_columns(
+            num_grams=pl.when(is_told).then(pl.col("gram").n_unique()).otherwise(0)
+            .over("item_id", "target"),
+            limit=pl.lit(hits + n),
+        )
+        .drop("row", "num_units")
+        .collect()
+    )  # fmt: skip
+
+
+def _common_runs(
+    texts: pl.LazyFrame, n: int, settings: ContaminationSettings
+) -> tuple[int, pl.LazyFrame]:
+    """Runs of units, numbers aside, that more items have than a specific one may."""
+    k = min(settings.phrase_units, n)
+    runs = _grams(texts.rename({"item_id": "key"}).with_columns(target=pl.lit("")), k, masked=True)
+    counts = runs.group_by("gram").agg(pl.col("key").n_unique().alias("num_items"))
+    return k, counts.filter(pl.col("num_items") > settings.max_items_per_phrase).select("gram")
+
+
+def _grams(
+    texts: pl.LazyFrame,
+    n: int,
+    common: tuple[int, pl.LazyFrame] | None = None,
+    masked: bool = False,
+) -> pl.LazyFrame:
+    """Windows of `n` units of every text, in order, as hashed strings.
+
+    With `common` runs, `is_specific` says which windows are not made of such runs only.
+    """
+    words = units(pl.col("text"))
+    rows = texts.with_row_index("row").with_columns(unit=words).drop("text")
+    # A single ASCII character is a label of an option, a number in a list or an article.
+    rows = rows.with_columns(
+        pl.col("unit").list.eval(pl.element().filter(pl.element().str.len_bytes() > 1))
+    )
+    rows = rows.with_columns(num_units=pl.col("unit").list.len()).explode("unit")
+    number = pl.when(pl.col("unit").str.contains(r"^[0-9]+$")).then(pl.lit("0")).otherwise("unit")
+    rows = rows.with_columns(number.alias("masked"))
+    same = pl.col("row").shift(1 - n) == pl.col("row")
+    found = rows.with_columns(gram=_joined("masked" if masked else "unit", n))
+    if common is not None:
+        k, runs = common
+        found = (
+            found.with_columns(run=_joined("masked", k))
+            .join(runs.with_columns(is_common=pl.lit(True)), left_on="run", right_on="gram",
+                  how="left", maintain_order="left")
+            .with_columns(
+                is_specific=pl.col("is_common").is_null().cast(pl.Int8)
+                .rolling_max(n - k + 1).shift(k - n).cast(pl.Boolean)
+            )
+        )  # fmt: skip
+    return found.filter(same).drop("unit", "masked", "run", "is_common", strict=False)
+
+
+def _joined(unit: str, n: int) -> pl.Expr:
+    return pl.concat_str(*(pl.col(unit).shift(-i) for i in range(n)), separator=" ").hash(3)

@@ -1,0 +1,221 @@
+"""Private information: which kinds a text holds, how often, and the text with them masked.
+
+Cheap gates pick candidates, patterns find what looks like a value, and validators (checksums,
+number plans) judge each distinct value once. Values never leave this module.
+"""
+
+import polars as pl
+
+from carebot_assets.corpus.private.detector import SCOPES, Detector
+from carebot_assets.corpus.private.labelled import EN, MESSENGERS, ZH
+from carebot_assets.corpus.private.numbers import CHECKED, IPS, NET, OTHERS, PHONES, SPACED
+
+# Order matters: what one detector has claimed the next ones do not see.
+DETECTORS = (*NET, *IPS, *OTHERS, *ZH, *EN, *SPACED, *CHECKED, *PHONES, *MESSENGERS)
+BY_NAME = {name: name for name in sorted({d.kind for d in DETECTORS if d.kind})}
+
+_CUT, _CLAIMED = "\U0010ffff", "\U0010fffe"  # noncharacters: in no text
+# Character by character, so that places stay the same. Full-width punctuation stays.
+_FOLDED = {chr(c): chr(c - 0xFEE0) for c in (*range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF3B))}
+_FOLDED |= {chr(c): chr(c - 0xFEE0) for c in range(0xFF41, 0xFF5B)}
+_FOLDED |= dict(zip("＠．－＋＿＝‐‑‒–—−\u2002\u2009", "@.-+_=------  ", strict=True))
+# Several patterns are faster than one that joins them.
+_FOLDABLE = (
+    "[０-９]",
+    "＠",
+    "[0-9][‐‑‒–—−－\u2002\u2009][0-9]{3}",
+)
+SPANS = pl.Schema({"row": pl.UInt32, "start": pl.UInt32, "length": pl.UInt32, "kind": pl.String})
+
+
+def find(texts: pl.Series) -> pl.Series:
+    """Kinds found in every text, sorted by name; an empty list where there is none."""
+    return tally(texts)["private_kinds"]
+
+
+def tally(texts: pl.Series) -> pl.DataFrame:
+    """`private_kinds` of every text, sorted by name, and `private_counts`: how often each."""
+    counts = spans(texts).group_by("row", "kind").len("count").sort("row", "kind")
+    by_row = counts.group_by("row", maintain_order=True).agg(
+        private_kinds="kind", private_counts=pl.col("count").cast(pl.Int64)
+    )
+    rows = pl.DataFrame({"row": pl.int_range(len(texts), dtype=pl.UInt32, eager=True)})
+    return rows.join(by_row, on="row", how="left", maintain_order="left").select(
+        pl.col("private_kinds").fill_null(pl.lit([], pl.List(pl.String))),
+        pl.col("private_counts").fill_null(pl.lit([], pl.List(pl.Int64))),
+    )
+
+
+def mask(texts: pl.Series, kinds: pl.Series) -> pl.Series:
+    """Every text with its listed kinds replaced by placeholders such as `[EMAIL]`.
+
+    Raises:
+        ValueError: a kind that does not exist.
+    """
+    check_kinds(kinds.explode().drop_nulls().unique().to_list())
+    rows = (kinds.list.len() > 0).fill_null(False).arg_true()
+    wanted = pl.DataFrame({"row": rows, "wanted": kinds.gather(rows)}).with_row_index("at")
+    found = spans(texts.gather(rows)).rename({"row": "at"}).join(wanted, on="at")
+    listed = found.filter(pl.col("wanted").list.contains(pl.col("kind")))
+    return _splice(texts, listed.select(pl.col("row").cast(pl.UInt32), "start", "length", "kind"))
+
+
+def mask_all(texts: pl.Series) -> pl.Series:
+    """Every text with all kinds masked."""
+    return _splice(texts, spans(texts))
+
+
+def redact(texts: pl.Series) -> pl.Series:
+    """Every text with all kinds and every longer number masked.
+
+    For samples of damaged records: escapes and wrong decodings hide from a detector what it seeks.
+    """
+    return mask_all(texts).str.replace_all(r"[0-9][0-9 -]{4,}[0-9Xx]", "[NUMBER]")
+
+
+def check_kinds(names: list[str]) -> None:
+    """Raise a ValueError naming kinds that do not exist."""
+    unknown = sorted(set(names) - set(BY_NAME))
+    if unknown:
+        raise ValueError(
+            f"unknown kinds of private information {unknown}; known: {sorted(BY_NAME)}"
+        )
+
+
+def spans(texts: pl.Series) -> pl.DataFrame:
+    """Where private information stands: row, first character, characters and kind, in no order.
+
+    Spans do not overlap: what one detector has claimed the next ones do not see.
+    """
+    view = _folded(texts.clone())  # `scatter` works in place
+    scopes = {name: test(view).fill_null(False).arg_true() for name, test in SCOPES.items()}
+    found = [pl.DataFrame(schema=SPANS)]
+    for detector in DETECTORS:
+        rows = _holding(view, scopes.get(detector.scope), detector.gate)
+        rows = _holding(view, rows, detector.pattern)
+        if not rows.is_empty():
+            claimed, rewritten = _claim(view.gather(rows), rows, detector)
+            found.append(claimed)
+            view = view.scatter(rows, rewritten)
+    return pl.concat(found).drop_nulls("kind")
+
+
+def _holding(texts: pl.Series, rows: pl.Series | None, pattern: str) -> pl.Series:
+    """Those of the rows (None: all) whose text holds the pattern."""
+    if rows is None:
+        return texts.str.contains(pattern).fill_null(False).arg_true()
+    return rows if rows.is_empty() else rows.filter(texts.gather(rows).str.contains(pattern))
+
+
+def _folded(texts: pl.Series) -> pl.Series:
+    """The texts with full-width digits and letters and odd dashes as ASCII."""
+    rows = pl.concat([_holding(texts, None, pattern) for pattern in _FOLDABLE]).unique()
+    if rows.is_empty():
+        return texts
+    folded = texts.gather(rows).to_frame("text").select(pl.col("text").str.replace_many(_FOLDED))
+    return texts.scatter(rows, folded.to_series())
+
+
+def _claim(view: pl.Series, rows: pl.Series, detector: Detector) -> tuple[pl.DataFrame, pl.Series]:
+    """Spans of the detector's valid matches, and the view with them blotted out."""
+    text, match = pl.col("text"), pl.col("match")
+    # Between the matches lie the pieces.
+    parts = (
+        pl.DataFrame({"row": rows, "text": view})
+        .with_columns(text.str.replace_all(_CUT, "\ufffd", literal=True))
+        .select(
+            "row",
+            piece=text.str.replace_all(detector.pattern, _CUT).str.split(_CUT),
+            match=text.str.extract_all(detector.pattern).list.concat(pl.lit([""])),
+        )
+        .explode("piece", "match")
+    )
+    judged = _judge(parts["match"].unique(), detector)
+    parts = parts.join(judged, on="match", how="left", maintain_order="left").with_columns(
+        end=(pl.col("piece").str.len_chars() + match.str.len_chars()).cum_sum().over("row")
+    )
+    spans = parts.filter(pl.col("length") > 0).select(
+        "row",
+        start=pl.col("end") - match.str.len_chars() + pl.col("before"),
+        length="length",
+        kind=pl.lit(detector.kind, pl.String),
+    )
+    blotted = parts.group_by("row", maintain_order=True).agg(
+        text=pl.concat_str("piece", "blotted").str.join("")
+    )
+    return spans.cast(SPANS), blotted["text"]
+
+
+def _judge(matches: pl.Series, detector: Detector) -> pl.DataFrame:
+    """Of every match: the characters before its value, those of the value (0 where it is none),
+    and the match with the value blotted out."""
+    match, size = pl.col("match"), pl.col("match").str.len_chars()
+    frame = matches.to_frame("match").with_columns(
+        match.str.extract_groups(detector.pattern).struct.field(name).str.len_chars().fill_null(0)
+        if f"<{name}>" in detector.pattern
+        else pl.lit(0, pl.UInt32).alias(name)
+        for name in ("before", "after")
+    )
+    frame = frame.with_columns(
+        value=match.str.slice("before", size - pl.col("before") - pl.col("after"))
+    )
+    is_valid = detector.is_valid or bool
+    valid = [bool(value) and is_valid(value) for value in frame["value"]]
+    length = pl.when(pl.Series(valid)).then(pl.col("value").str.len_chars()).otherwise(0)
+    return frame.with_columns(length=length).select(
+        "match",
+        "before",
+        "length",
+        blotted=pl.concat_str(
+            match.str.slice(0, "before"),
+            pl.lit(_CLAIMED).repeat_by("length").list.join(""),
+            match.str.slice(pl.col("before") + pl.col("length")),
+        ),
+    )
+
+
+def _splice(texts: pl.Series, spans: pl.DataFrame) -> pl.Series:
+    """The texts with every span replaced by the placeholder of its kind."""
+    rows = spans["row"].unique().sort()
+    if rows.is_empty():
+        return texts
+    affected = texts.gather(rows)
+    base = pl.DataFrame({"row": rows, "base": affected.str.len_chars().cast(pl.Int64)})
+    base = base.with_columns(pl.col("base").cum_sum().shift(1, fill_value=0))
+    places = spans.join(base, on="row").with_columns(begin=pl.col("base") + pl.col("start"))
+    # Cuts where a text begins and where a span ends or begins; what follows a cut is a piece.
+    cuts = pl.concat(
+        [
+            base.select("row", at="base", order=0, placeholder=pl.lit(None, pl.String)),
+            places.select(
+                "row",
+                at=pl.col("begin") + pl.col("length"),
+                order=1,
+                placeholder=pl.lit(None, pl.String),
+            ),
+            places.select(
+                "row",
+                at="begin",
+                order=2,
+                placeholder=pl.format("[{}]", pl.col("kind").str.to_uppercase()),
+            ),
+        ],
+        how="vertical",
+    ).sort("row", "at", "order")
+    pieces = cuts.with_columns(piece=_between(affected, cuts["at"]))
+    masked = pieces.group_by("row", maintain_order=True).agg(
+        pl.coalesce("placeholder", "piece").str.join("")
+    )
+    return texts.clone().scatter(rows, masked["placeholder"])
+
+
+def _between(texts: pl.Series, places: pl.Series) -> pl.Series:
+    """The pieces between ascending places (in characters) of all texts in a row."""
+    import numpy as np
+    import pyarrow as pa
+
+    data = np.frombuffer("".join(texts).encode(), np.uint8)
+    starts = np.append(np.flatnonzero((data & 0xC0) != 0x80), len(data))
+    offsets = np.append(starts[places.to_numpy()], len(data)).astype(np.int64)
+    buffers = (pa.py_buffer(offsets), pa.py_buffer(data))
+    return pl.Series(pl.from_arrow(pa.LargeStringArray.from_buffers(len(places), *buffers)))

@@ -1,0 +1,154 @@
+"""How frequent words and characters are: the tables behind oddness and stop words.
+
+The default tables are read from installed packages: English words from the frequency dictionary of
+symspellpy (Google Books n-grams cut down to the words of SCOWL, its first 30,000), Chinese
+characters from the frequencies of jieba's dictionary, where a traditional character counts as much
+as its simplified form. A profile may name files of its own: `unit<TAB>count` lines.
+"""
+
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from carebot_assets.corpus import lexicons
+
+# What an unknown word or character gets, as in datatrove's `UnigramLogProbFilter`.
+UNKNOWN = float(np.log(1e-9))
+PACKAGED = {"en": ("symspellpy", "frequency_dictionary_en_82_765.txt"), "zh": ("jieba", "dict.txt")}
+NUM_WORDS = 30_000
+_FNV_OFFSET, _FNV_PRIME, _MASK = 0xCBF29CE484222325, 0x100000001B3, (1 << 64) - 1
+# Stop words that are written with another character in traditional text.
+_TRADITIONAL = dict(zip("与为对将这", "與為對將這", strict=True))
+
+
+class Unigrams(NamedTuple):
+    """Tables for the compiled passes.
+
+    `slots` is an open hash table of words (0 is empty), `words` the log-probability and `stops` the
+    number of the stop word (or -1) of a slot; `chars` and `char_stops` say the same of a character.
+    """
+
+    slots: NDArray[np.uint64]
+    words: NDArray[np.float64]
+    stops: NDArray[np.int8]
+    chars: NDArray[np.float64]
+    char_stops: NDArray[np.int8]
+
+
+def word_hash(word: str) -> int:
+    """FNV-1a over code points, as the compiled passes hash a folded word."""
+    value = _FNV_OFFSET
+    for char in word:
+        value = (value ^ ord(char)) * _FNV_PRIME & _MASK
+    return value or 1
+
+
+def load(paths: dict[str, str] | None = None) -> Unigrams:
+    """Tables of a profile's own files by language, else the built-in ones.
+
+    Raises:
+        ValueError: a file is missing or has lines of another form.
+    """
+    return _load(*((paths or {}).get(lang) for lang in ("en", "zh")))
+
+
+@lru_cache(maxsize=2)
+def _load(english: str | None, chinese: str | None) -> Unigrams:
+    words, characters = log_probabilities("en", english), log_probabilities("zh", chinese)
+    stops = {word: i for i, word in enumerate(lexicons.STOP_WORDS_EN)}
+    names = list(dict.fromkeys([*words, *stops]))
+    size = 1 << (2 * len(names)).bit_length()
+    slots = np.zeros(size, np.uint64)
+    values, numbers = np.full(size, UNKNOWN), np.full(size, -1, np.int8)
+    for name in names:
+        key = word_hash(name)
+        slot = (key ^ key >> 32) & (size - 1)
+        while slots[slot]:
+            slot = (slot + 1) & (size - 1)
+        slots[slot], values[slot] = key, words.get(name, UNKNOWN)
+        numbers[slot] = stops.get(name, -1)
+    chars, char_stops = np.full(0x10000, UNKNOWN), np.full(0x10000, -1, np.int8)
+    for char, value in characters.items():
+        if ord(char) < len(chars):
+            chars[ord(char)] = value
+    for i, char in enumerate(lexicons.STOP_WORDS_ZH):
+        for form in {char, _TRADITIONAL.get(char, char)}:
+            char_stops[ord(form)] = i
+    return Unigrams(slots, values, numbers, chars, char_stops)
+
+
+def log_probabilities(lang: str, path: str | None = None) -> dict[str, float]:
+    """Natural logarithm of every unit's share of the counts; zh words count for each character.
+
+    Raises:
+        ValueError: the file is missing or has lines of another form.
+    """
+    frame = _packaged(lang) if path is None else _own(lang, Path(path))
+    unit = pl.col("unit").str.to_lowercase()
+    if lang == "zh":
+        unit = unit.str.split("")
+    counts = frame.with_columns(unit=unit)
+    if lang == "zh":
+        counts = counts.explode("unit").filter(pl.col("unit").str.len_chars() == 1)
+    counts = counts.group_by("unit", maintain_order=True).agg(pl.col("count").sum())
+    if lang == "zh" and path is None:
+        counts = _with_traditional(counts)
+    shares = counts.select("unit", (pl.col("count") / pl.col("count").sum()).log())
+    return dict(shares.iter_rows())
+
+
+def _packaged(lang: str) -> pl.DataFrame:
+    """`unit`, `count` of the dictionary that an installed package carries."""
+    package, name = PACKAGED[lang]
+    spec = find_spec(package)  # not importlib.resources, which imports the package
+    folders = (spec.submodule_search_locations or []) if spec else []
+    file = next((Path(f) / name for f in folders if (Path(f) / name).is_file()), None)
+    if file is None:
+        raise ValueError(
+            f"the package {package} with its {name} is not installed; install it or give "
+            f"rules.unigrams.{lang}"
+        )
+    lines = pl.Series("line", file.read_text("utf-8-sig").splitlines()).str.split(" ").list
+    frame = pl.DataFrame({"unit": lines.get(0), "count": lines.get(1).cast(pl.Float64)})
+    return frame.head(NUM_WORDS) if lang == "en" else frame
+
+
+def _with_traditional(counts: pl.DataFrame) -> pl.DataFrame:
+    """A traditional character counts as much as its simplified form, where that counts more."""
+    from opencc import OpenCC
+
+    from carebot_assets.corpus.alphabet import han_variants
+
+    known = dict(counts.iter_rows())
+    traditional = han_variants()["traditional"]
+    simplified = OpenCC("t2s").convert("\n".join(traditional)).split("\n")
+    for char, plain in zip(traditional, simplified, strict=True):
+        if plain in known:
+            known[char] = max(known.get(char, 0.0), known[plain])
+    return pl.DataFrame({"unit": list(known), "count": list(known.values())})
+
+
+def _own(lang: str, file: Path) -> pl.DataFrame:
+    if not file.is_file():
+        raise ValueError(f"rules.unigrams.{lang}: {file} does not exist")
+    try:
+        frame = pl.read_csv(
+            file,
+            separator="\t",
+            has_header=False,
+            quote_char=None,
+            schema={"unit": pl.String, "count": pl.Float64},
+        ).filter(pl.col("count") > 0)
+    except pl.exceptions.PolarsError as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(
+            f"rules.unigrams.{lang}: {file} must hold lines `unit<TAB>count`: {reason}"
+        ) from None
+    if frame.is_empty() or frame["unit"].null_count():
+        raise ValueError(f"rules.unigrams.{lang}: {file} holds no `unit<TAB>count` lines")
+    return frame
