@@ -93,38 +93,40 @@ def predict(
     """The classifier's predictions where the prefilter lets a text pass, and an audit of the rest.
 
     Returns:
-        `doc_id`, `label`, `p_medical`, `prefiltered` of every text (a prefiltered one has no label
-        and no probability), and up to `num_audited` prefiltered texts, chosen by hash, as the
-        classifier would have judged them.
+        `doc_id`, `label`, `p_medical`, `prefiltered` of every text: a prefiltered one has no label
+        and no probability. And the predictions of up to `num_audited` texts, chosen by hash, that
+        the prefilter would have stopped and the classifier was shown all the same; what it says of
+        them holds.
     """
     seen = passes(prefilter, texts)
-    rest = seen.filter(~pl.col("passes"))
-    chosen = rest.sort(pl.col("doc_id").hash(0), "doc_id").head(num_audited)
+    stopped = seen.filter(~pl.col("passes"))
+    chosen = stopped.sort(pl.col("doc_id").hash(0), "doc_id").head(num_audited)
     wanted = pl.concat([seen.filter("passes"), chosen]).lazy().select("doc_id")
     judged = classifier.predict(
-        folder, texts.join(wanted, on="doc_id", how="semi", maintain_order="left"),
-        medical_labels, work,
-    )  # fmt: skip
-    audit = judged.join(chosen, on="doc_id", how="semi")
+        folder,
+        texts.join(wanted, on="doc_id", how="semi", maintain_order="left"),
+        medical_labels,
+        work,
+    )
     predicted = seen.join(
-        judged.join(chosen, on="doc_id", how="anti"), on="doc_id", how="left", maintain_order="left"
-    ).select("doc_id", "label", "p_medical", prefiltered=~pl.col("passes"))
-    return predicted, audit
+        judged.with_columns(judged=pl.lit(True)), on="doc_id", how="left", maintain_order="left"
+    ).select("doc_id", "label", "p_medical", prefiltered=pl.col("judged").is_null())
+    return predicted, judged.join(chosen, on="doc_id", how="semi")
 
 
 def report(predicted: pl.DataFrame, audit: pl.DataFrame, threshold: float) -> dict[str, Any]:
     """What the prefilter saved and missed in a shard.
 
-    `prefilter_recall` estimates the share of the documents the classifier finds medical that it
-    was shown: those missed among the audited, scaled to all prefiltered ones.
+    `prefilter_recall` estimates the share of the medical documents that the classifier was shown:
+    the rate among the audited ones is taken for all that were prefiltered.
     """
-    num_saved = int(predicted["prefiltered"].sum()) - audit.height
+    num_stopped = int(predicted["prefiltered"].sum())
     num_found = int((predicted["p_medical"] >= threshold).sum())
     num_missed = int((audit["p_medical"] >= threshold).sum())
-    missed = num_missed / audit.height * (num_saved + audit.height) if audit.height else 0.0
+    missed = num_missed / audit.height * num_stopped if audit.height else 0.0
     return {
-        "num_prefiltered": int(predicted["prefiltered"].sum()),
-        "prefilter_saved_ratio": num_saved / predicted.height if predicted.height else 0.0,
+        "num_prefiltered": num_stopped,
+        "prefilter_saved_ratio": num_stopped / predicted.height if predicted.height else 0.0,
         "num_audited": audit.height,
         "num_missed_in_audit": num_missed,
         "num_medical": num_found,

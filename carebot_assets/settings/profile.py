@@ -15,6 +15,8 @@ from carebot_assets.settings.root import Settings
 PROFILE_VARIABLE = "CAREBOT_PROFILE"
 OVERRIDE_PREFIX = "CAREBOT_SET__"
 SOURCE_GROUPS = {"sources", "benchmarks", "consultations"}
+# Mappings that stand for themselves: the parent profile's entries are not added to them.
+REPLACED = {*SOURCE_GROUPS, "base", "backbones"}
 FILE_SETTINGS = {"human_labels", "human_scores"}
 FILE_MAPS = {"lexicons", "unigrams"}
 PROFILES_DIR = Path(__file__).parents[1] / "profiles"
@@ -104,9 +106,8 @@ class _Loader(yaml.CSafeLoader):
 def _merge(base: dict[str, Any], top: dict[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in top.items():
-        # The sources of a profile stand for themselves: the parent's are not added to them.
         both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        replace = key in SOURCE_GROUPS or key == "base"
+        replace = key in REPLACED
         merged[key] = _merge(merged[key], value) if both and not replace else value
     return merged
 

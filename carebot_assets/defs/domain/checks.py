@@ -98,4 +98,4 @@ def medical_share(shelf: Shelf) -> Finding:
 def prefilter_recall(shelf: Shelf) -> Finding:
     """What the prefilter stopped is not medical: as far as the audit of the shard can tell."""
     minimum = shelf.settings.domain.prefilter.min_recall
-    return guards.prefilter_recall([shelf.manifest().metadata], minimum)
+    return guards.prefilter_recall(shelf.manifest().metadata, minimum)
