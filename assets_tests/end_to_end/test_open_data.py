@@ -9,8 +9,6 @@ import yaml
 
 from assets_tests.end_to_end.conftest import HERE, Place
 
-pytestmark = pytest.mark.xdist_group("open_data")
-
 # Few files of the large sources; everything of the small ones.
 SAMPLED = {"tcm_ancient_books": "[01]*.txt", "csl": "dev.tsv", "gutenberg_fiction": "1342.txt"}
 

@@ -5,13 +5,11 @@ import re
 import time
 
 import polars as pl
-import pytest
 
 from assets_tests.end_to_end.conftest import PROJECT, Place
 from carebot_assets.defs.artifact import RECIPES
 from carebot_assets.sample.truth import judge_the_judges
 
-pytestmark = pytest.mark.xdist_group("sample_world")
 Run = tuple[Place, str]
 
 # Floors well under what the judges reach at this scale; the demo's summary shows the figures.

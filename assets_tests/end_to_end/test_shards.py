@@ -21,8 +21,6 @@ from assets_tests.end_to_end.deployment import Deployment, deployed, until
 from carebot_assets.defs.corpus.sensors import INTAKE
 from carebot_assets.defs.partitions import corpus_shards
 
-pytestmark = pytest.mark.xdist_group("deployment")
-
 TEXTS = [
     f"Hypertension is a lasting rise of the blood pressure. It harms the {organ}, and it is "
     "treated with less salt, more exercise and with drugs that lower the pressure."
