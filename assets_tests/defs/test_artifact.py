@@ -29,6 +29,7 @@ def graph(
 ) -> Iterator[dict[str, Any]]:
     """Two small assets under names of real tables, in a registry of their own."""
     monkeypatch.setattr(module, "RECIPES", {})
+    monkeypatch.setattr(module, "ASSETS", {})
     monkeypatch.setattr("carebot_assets.defs.checking.RECIPES", module.RECIPES)
     monkeypatch.setattr("carebot_assets.defs.checking.CHECKS", {})
     monkeypatch.setenv("CAREBOT_SET__store__root", str(tmp_path / "store"))
