@@ -60,8 +60,9 @@ def test_a_run_is_priced_before_it_starts(profile: tuple[Store, Settings]) -> No
     assert "before domain_seed_sample" in bound.basis and exact.basis == "its items"
     assert bound.costs["num_calls"] == 20 and exact.costs["num_calls"] == 12
     assert 0 < exact.costs["expected_usd"] < exact.costs["cost_usd"] < bound.costs["cost_usd"]
-    assert before["instruction_scores"].costs is None
-    assert "sft_verdicts" in before["instruction_scores"].basis
+    rounds = before["instruction_seed_scores"]
+    assert rounds.costs["num_calls"] == settings.instruction.seed_rounds
+    assert "sft_verdicts" in rounds.basis
     shown = call("--dry-run")
     assert "domain_seed_labels" in shown and "spent so far 0.00" in shown
     # Nothing was asked: there are no calls.

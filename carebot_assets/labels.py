@@ -107,7 +107,13 @@ def bill(teacher: Teacher, store: Store, settings: Settings) -> Iterator[Line]:
         quality.seed_documents,
         ROUNDS,
     )
-    yield line("instruction_scores", deita.ROLE, lambda: _instructions(store), None, (0,))
+    yield line(
+        "instruction_seed_scores",
+        deita.ROLE,
+        lambda: _instructions(store, settings),
+        settings.instruction.seed_rounds,
+        (0,),
+    )
     num_prompts = settings.preference.prompts
     yield line(
         "dpo_pairs: answers", preference.ANSWER_ROLE, lambda: _prompts(store), num_prompts, (0,)
@@ -126,11 +132,12 @@ def bill(teacher: Teacher, store: Store, settings: Settings) -> Iterator[Line]:
         yield Line("consultation_scores", "not known before benchmark_items")
 
 
-def _instructions(store: Store) -> Items:
+def _instructions(store: Store, settings: Settings) -> Items:
     if not store.partitions("sft_verdicts"):
         raise StoreError("sft_verdicts has not been materialized")
     fit = selection.fit(store.scan("sft_dialogues"), store.scan("sft_verdicts"))
-    return deita.items(deita.rounds(fit.filter(pl.col("kind") != "choice")))
+    rounds = deita.rounds(fit.filter(pl.col("kind") != "choice"))
+    return deita.items(deita.sample(rounds, settings.instruction.seed_rounds, settings.seed))
 
 
 def _prompts(store: Store) -> Items:
