@@ -1,12 +1,11 @@
 """Pictures of the funnel and of drift over shards, as Markdown images that carry their own data."""
 
-import base64
-import io
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from carebot_assets import markdown
 from carebot_assets.corpus import funnel
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ def left(total: pl.DataFrame) -> str:
     axes.set_xlabel("documents")
     axes.xaxis.set_major_formatter("{x:,.0f}")
     _legend_below(figure, axes)
-    return _markdown(figure, "documents left after each judge")
+    return markdown.image(figure, "documents left after each judge")
 
 
 def by_source(total: pl.DataFrame) -> str:
@@ -79,7 +78,7 @@ def by_source(total: pl.DataFrame) -> str:
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "25 %", "50 %", "75 %", "100 %"])
     axes.set_xlabel("share of the documents read (number at the right)")
     _legend_below(figure, axes)
-    return _markdown(figure, "fate of the documents by source and language")
+    return markdown.image(figure, "fate of the documents by source and language")
 
 
 def reasons(table: pl.DataFrame) -> str:
@@ -97,7 +96,7 @@ def reasons(table: pl.DataFrame) -> str:
     axes.set_xlabel("documents (one with two reasons counts in both)")
     axes.xaxis.set_major_formatter("{x:,.0f}")
     _legend_below(figure, axes)
-    return _markdown(figure, "reasons to drop a document")
+    return markdown.image(figure, "reasons to drop a document")
 
 
 def drift(scores: pl.DataFrame, limit: float) -> str:
@@ -131,7 +130,7 @@ def drift(scores: pl.DataFrame, limit: float) -> str:
                 )
     axes.set_xticks(range(len(columns)), _short(columns), rotation=60, ha="right", fontsize=8)
     axes.set_yticks(range(len(names)), _short(names), fontsize=8)
-    return _markdown(figure, "deviation of shards from those of their source")
+    return markdown.image(figure, "deviation of shards from those of their source")
 
 
 _CAUSES = {funnel.DEFECT: "defect of the text", funnel.CONFIGURED: "asked for by the profile"}
@@ -143,11 +142,7 @@ def _short(labels: Any, width: int = 40) -> list[str]:
 
 
 def _figure(width: float, height: float) -> tuple["Figure", Any]:
-    # Not pyplot: it keeps global state, and figures drawn in threads would meet in it.
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    axes = figure.subplots()
+    figure, axes = markdown.new_figure(width, height)
     axes.tick_params(labelsize=8)
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes
@@ -158,10 +153,3 @@ def _legend_below(figure: "Figure", axes: Any) -> None:
     axes.invert_yaxis()
     axes.margins(y=0.01)
     figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize=8)
-
-
-def _markdown(figure: "Figure", title: str) -> str:
-    buffer = io.BytesIO()
-    # Without this the version of matplotlib is part of the picture.
-    figure.savefig(buffer, format="png", dpi=90, metadata={"Software": None})
-    return f"![{title}](data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()})"

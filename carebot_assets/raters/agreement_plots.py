@@ -3,7 +3,8 @@
 import numpy as np
 import polars as pl
 
-from carebot_assets.raters.plots import _figure, _markdown
+from carebot_assets import markdown
+from carebot_assets.raters import plots
 
 MAX_LABELS = 40
 
@@ -21,18 +22,11 @@ def labels(table: pl.LazyFrame) -> dict[str, str]:
         if one in index and two in index:
             counts[index[one], index[two]] += 1
     size = 2.6 + 0.28 * len(names)
-    figure, axis = _figure(size + 1.0, size)
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    for row, column in zip(*np.nonzero(counts), strict=True):
-        color = "white" if shares[row, column] > 0.5 else "black"
-        axis.text(column, row, counts[row, column], ha="center", va="center", fontsize=7,
-                  color=color)  # fmt: skip
-    axis.set_xticks(range(len(names)), names, rotation=60, ha="right", fontsize=7)
-    axis.set_yticks(range(len(names)), names, fontsize=7)
+    figure, axis = markdown.new_figure(size + 1.0, size)
+    plots.cross_table(axis, counts, names)
     axis.set(xlabel="second round", ylabel="first round")
     return {
-        "rounds": _markdown(figure, "labels of the two rounds"),
+        "rounds": markdown.image(figure, "labels of the two rounds"),
         "agreement_plot": _by_label(names, counts),
     }
 
@@ -43,14 +37,14 @@ def _by_label(names: list[str], counts: np.ndarray) -> str:
     either = counts.sum(axis=0) + counts.sum(axis=1) - both
     shares = both / np.maximum(either, 1)
     order = np.argsort(-shares, kind="stable")
-    figure, axis = _figure(6.0, 1.2 + 0.22 * len(names))
+    figure, axis = markdown.new_figure(6.0, 1.2 + 0.22 * len(names))
     axis.barh(range(len(names)), shares[order], color="tab:blue")
     for row, number in enumerate(order):
         axis.text(1.01, row, either[number], va="center", fontsize=7)
     axis.set_yticks(range(len(names)), [names[i] for i in order], fontsize=7)
     axis.invert_yaxis()
     axis.set(xlim=(0, 1.1), xlabel="both rounds / either round (right: documents)")
-    return _markdown(figure, "agreement by label")
+    return markdown.image(figure, "agreement by label")
 
 
 def scores(table: pl.LazyFrame, max_gap: float) -> dict[str, str]:
@@ -58,7 +52,7 @@ def scores(table: pl.LazyFrame, max_gap: float) -> dict[str, str]:
     frame = table.select("score_1", "score_2", "lang").drop_nulls().sort("lang").collect()
     if frame.is_empty():
         return {}
-    figure, (left, right) = _figure(8.0, 3.6, columns=2)
+    figure, (left, right) = markdown.new_figure(8.0, 3.6, columns=2)
     pairs = frame.group_by("score_1", "score_2").len().sort("score_1", "score_2")
     left.scatter(pairs["score_1"], pairs["score_2"], s=8 + 6 * pairs["len"].to_numpy() ** 0.7,
                  alpha=0.6, color="tab:blue", linewidth=0)  # fmt: skip
@@ -74,7 +68,7 @@ def scores(table: pl.LazyFrame, max_gap: float) -> dict[str, str]:
     right.axvline(max_gap, color="tab:red", linestyle="--", linewidth=1)
     right.set(xlabel="distance of the rounds (red: removed from here)", ylabel="documents")
     right.legend()
-    return {"rounds": _markdown(figure, "scores of the two rounds")}
+    return {"rounds": markdown.image(figure, "scores of the two rounds")}
 
 
 def groups(compared: pl.LazyFrame) -> dict[str, str]:
@@ -96,7 +90,7 @@ def groups(compared: pl.LazyFrame) -> dict[str, str]:
     if not rows:
         return {}
     names, shares, counts = zip(*rows, strict=True)
-    figure, axis = _figure(6.0, 1.2 + 0.24 * len(rows))
+    figure, axis = markdown.new_figure(6.0, 1.2 + 0.24 * len(rows))
     colors = ["tab:orange" if name in ("zh", "en", "other") else "tab:blue" for name in names]
     axis.barh(range(len(rows)), shares, color=colors)
     for row, count in enumerate(counts):
@@ -104,4 +98,4 @@ def groups(compared: pl.LazyFrame) -> dict[str, str]:
     axis.set_yticks(range(len(rows)), names, fontsize=7)
     axis.invert_yaxis()
     axis.set(xlim=(0, 1.1), xlabel="share on which the rounds agree (right: documents)")
-    return {"agreement_by_group": _markdown(figure, "agreement by language and source")}
+    return {"agreement_by_group": markdown.image(figure, "agreement by language and source")}

@@ -20,7 +20,6 @@ class Encoder(Protocol):
 
     def encode(self, texts: list[str]) -> Any:
         """A dense array or a sparse matrix with one row a text."""
-        ...
 
 
 class CharNgramEncoder:

@@ -1,18 +1,26 @@
 """Pictures for the UI, as Markdown images that carry their own data."""
 
-import base64
-import io
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from carebot_assets import markdown
+
 
 def confusion(probabilities: np.ndarray, truth: np.ndarray, labels: list[str]) -> str:
     """Which labels a classifier mistakes for which."""
-    figure, axis = _figure(6.4, 5.6)
+    figure, axis = markdown.new_figure(6.4, 5.6)
     known = truth >= 0
     counts = np.zeros((len(labels), len(labels)))
     np.add.at(counts, (truth[known], probabilities[known].argmax(axis=1)), 1)
+    cross_table(axis, counts, labels)
+    axis.set(xlabel="predicted", ylabel="teacher")
+    return markdown.image(figure, "confusion matrix")
+
+
+def cross_table(axis: Any, counts: np.ndarray, labels: Sequence[str]) -> None:
+    """Counts of label by label, each row shaded by its shares."""
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for row, column in zip(*np.nonzero(counts), strict=True):
@@ -23,26 +31,24 @@ def confusion(probabilities: np.ndarray, truth: np.ndarray, labels: list[str]) -
         )  # fmt: skip
     axis.set_xticks(range(len(labels)), labels, rotation=60, ha="right", fontsize=7)
     axis.set_yticks(range(len(labels)), labels, fontsize=7)
-    axis.set_xlabel("predicted"), axis.set_ylabel("teacher")
-    return _markdown(figure, "confusion matrix")
 
 
 def reliability(rows: list[tuple[float, float, int]]) -> str:
     """Confidence against accuracy: on the diagonal where a probability means what it says."""
-    figure, axis = _figure(4.2, 3.8)
+    figure, axis = markdown.new_figure(4.2, 3.8)
     axis.plot([0, 1], [0, 1], color="0.6", linestyle="--", linewidth=1)
     confidence, accuracy, counts = (np.array(x, dtype=float) for x in zip(*rows, strict=True))
     axis.plot(confidence, accuracy, color="tab:blue", linewidth=1)
     axis.scatter(confidence, accuracy, s=10 + 120 * counts / counts.max(), color="tab:blue")
     axis.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1.02), ylim=(0, 1.02))
-    return _markdown(figure, "reliability")
+    return markdown.image(figure, "reliability")
 
 
 def operating_curves(p_medical: np.ndarray, is_medical: np.ndarray) -> str:
     """ROC and precision against recall of the medical labels."""
     from sklearn.metrics import precision_recall_curve, roc_curve
 
-    figure, (left, right) = _figure(7.6, 3.6, columns=2)
+    figure, (left, right) = markdown.new_figure(7.6, 3.6, columns=2)
     if is_medical.any() and not is_medical.all():
         false_rate, true_rate, _ = roc_curve(is_medical, p_medical)
         precision, recall, _ = precision_recall_curve(is_medical, p_medical)
@@ -50,24 +56,24 @@ def operating_curves(p_medical: np.ndarray, is_medical: np.ndarray) -> str:
         right.plot(recall, precision)
     left.set(xlabel="false positive rate", ylabel="recall", xlim=(0, 1), ylim=(0, 1.02))
     right.set(xlabel="recall", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.02))
-    return _markdown(figure, "medical: ROC and precision against recall")
+    return markdown.image(figure, "medical: ROC and precision against recall")
 
 
 def backbones(names: list[str], quality: list[float], speed: list[float], measure: str) -> str:
     """Quality of the same head on several encoders against their speed."""
-    figure, axis = _figure(5.2, 3.6)
+    figure, axis = markdown.new_figure(5.2, 3.6)
     axis.scatter(speed, quality, color="tab:blue")
     for name, x, y in zip(names, speed, quality, strict=True):
         axis.annotate(name, (x, y), textcoords="offset points", xytext=(6, 4), fontsize=8)
     axis.set_xscale("log")
     axis.margins(0.25)
     axis.set(xlabel="documents per second", ylabel=measure)
-    return _markdown(figure, "backbones")
+    return markdown.image(figure, "backbones")
 
 
 def by_decile(predicted: np.ndarray, truth: np.ndarray, high: float = 5.0) -> str:
     """Mean teacher score within each tenth of the predicted scores, over single documents."""
-    figure, axis = _figure(4.2, 3.8)
+    figure, axis = markdown.new_figure(4.2, 3.8)
     axis.scatter(predicted, truth, s=6, color="0.75")
     axis.plot([0, high], [0, high], color="0.6", linestyle="--", linewidth=1)
     parts = [part for part in np.array_split(np.argsort(predicted, kind="stable"), 10) if len(part)]
@@ -81,21 +87,4 @@ def by_decile(predicted: np.ndarray, truth: np.ndarray, high: float = 5.0) -> st
         xlim=(0, high + 0.1),
         ylim=(0, high + 0.1),
     )
-    return _markdown(figure, "teacher's score by decile of the prediction")
-
-
-def _figure(width: float, height: float, columns: int = 1) -> tuple[Any, Any]:
-    # Not pyplot: it keeps global state, and figures drawn in threads would meet in it.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure, figure.subplots(1, columns)
-
-
-def _markdown(figure: Any, title: str) -> str:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=90, metadata={"Software": None})
-    data = base64.b64encode(buffer.getvalue()).decode()
-    return f"![{title}](data:image/png;base64,{data})"
+    return markdown.image(figure, "teacher's score by decile of the prediction")

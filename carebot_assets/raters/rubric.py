@@ -42,7 +42,6 @@ ANSWER_QUALITY = Rubric(
     "answer quality rater", "instruction_score", "quality", ("question", "answer"), 1.0, 6.0,
     "Deita (arXiv 2312.15685), Evol quality",
 )  # fmt: skip
-RUBRICS = {rubric.name: rubric for rubric in (QUALITY, COMPLEXITY, ANSWER_QUALITY)}
 
 
 def text_of(rubric: Rubric) -> pl.Expr:

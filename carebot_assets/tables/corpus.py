@@ -2,7 +2,18 @@
 
 import polars as pl
 
-from carebot_assets.tables.base import DOC, DOC_ID, SHARD, VERDICT_COLUMNS, Table
+from carebot_assets.tables.base import DOC, DOC_ID, SHARD, VERDICT_COLUMNS, Columns, Table
+
+# What the corpora that come out of the judges share.
+PUBLISHED: Columns = DOC | {
+    "source": (pl.String, "name of the source"),
+    "license": (pl.String, "licence"),
+    "lang": (pl.String, "language"),
+    "text": (pl.String, "text, private information masked"),
+    "n_tokens": (pl.Int64, "estimated tokens"),
+    "label": (pl.String, "domain, null where the prefilter stopped it"),
+    "p_medical": (pl.Float64, "probability of the medical labels, null where it was stopped"),
+}
 
 TABLES = [
     Table(
@@ -218,15 +229,8 @@ TABLES = [
     Table(
         "filtered_corpus",
         "Medical documents that every judge kept",
-        DOC
+        PUBLISHED
         | {
-            "source": (pl.String, "name of the source"),
-            "license": (pl.String, "licence"),
-            "lang": (pl.String, "language"),
-            "text": (pl.String, "text, private information masked"),
-            "n_tokens": (pl.Int64, "estimated tokens"),
-            "label": (pl.String, "domain"),
-            "p_medical": (pl.Float64, "probability of the medical labels"),
             "quality": (pl.Float64, "quality score"),
             "tier": (pl.String, "very_high or high"),
         },
@@ -235,16 +239,7 @@ TABLES = [
     Table(
         "general_corpus",
         "Documents that every judge kept but for being of another domain",
-        DOC
-        | {
-            "source": (pl.String, "name of the source"),
-            "license": (pl.String, "licence"),
-            "lang": (pl.String, "language"),
-            "text": (pl.String, "text, private information masked"),
-            "n_tokens": (pl.Int64, "estimated tokens"),
-            "label": (pl.String, "domain"),
-            "p_medical": (pl.Float64, "probability of the medical labels"),
-        },
+        PUBLISHED,
         SHARD,
     ),
     Table(

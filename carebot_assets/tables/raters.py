@@ -2,18 +2,27 @@
 
 import polars as pl
 
-from carebot_assets.tables.base import DOC, DOC_ID, SHARD, VERDICT_COLUMNS, Table, score_columns
+from carebot_assets.tables.base import (
+    DOC,
+    DOC_ID,
+    SHARD,
+    VERDICT_COLUMNS,
+    Columns,
+    Table,
+    score_columns,
+)
+
+SEED: Columns = DOC | {
+    "source": (pl.String, "name of the source"),
+    "lang": (pl.String, "language"),
+    "text": (pl.String, "start of the text"),
+}
 
 TABLES = [
     Table(
         "domain_seed_sample",
         "Stratified sample of documents for domain labels",
-        DOC
-        | {
-            "source": (pl.String, "name of the source"),
-            "lang": (pl.String, "language"),
-            "text": (pl.String, "start of the text"),
-        },
+        SEED,
     ),
     Table(
         "domain_seed_labels",
@@ -66,12 +75,7 @@ TABLES = [
     Table(
         "quality_seed_sample",
         "Stratified sample of rule-passing medical documents for quality scores",
-        DOC
-        | {
-            "source": (pl.String, "name of the source"),
-            "lang": (pl.String, "language"),
-            "text": (pl.String, "start of the text"),
-        },
+        SEED,
     ),
     Table(
         "quality_seed_scores",

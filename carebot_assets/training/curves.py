@@ -1,11 +1,11 @@
 """The training log for a person: curves and the numbers at both ends."""
 
-import base64
-import io
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+
+from carebot_assets import markdown
 
 HELD_OUT = "held_out_"
 
@@ -28,10 +28,7 @@ def summary(report: dict[str, Any], log: Path) -> dict[str, Any]:
 
 def plot(log: pl.DataFrame) -> str:
     """Training loss and held-out losses by step, as a Markdown image."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 3.2), layout="constrained")
-    axes = figure.subplots()
+    figure, axes = markdown.new_figure(7, 3.2)
     shown = log.filter(pl.col("name").eq("loss") | pl.col("name").str.starts_with(HELD_OUT))
     for (name,), points in shown.sort("name", "step").group_by("name", maintain_order=True):
         label = str(name).removeprefix(HELD_OUT).removesuffix("_loss")
@@ -43,6 +40,4 @@ def plot(log: pl.DataFrame) -> str:
     axes.set_ylabel("loss, nats a token")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=90, metadata={"Software": None})
-    return f"![losses](data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()})"
+    return markdown.image(figure, "losses")

@@ -101,24 +101,20 @@ def test_the_intake_is_what_needs_no_other_shard() -> None:
 
 def test_a_landed_file_is_registered_and_materialized(site: Site, memory_path: Path) -> None:
     with dg.DagsterInstance.local_temp(str(memory_path)) as site.instance:
-        _land_and_look(site)
-
-
-def _land_and_look(site: Site) -> None:
-    assert site.look() == [], "no file is there yet"
-    site.land("a.jsonl")
-    assert site.look() == [], "the file may still be growing"
-    assert site.look() == ["plan"]
-    assert site.look() == ["web-00000"]
-    assert site.look_until_quiet() == []
-    site.land("b.jsonl", TEXT + " Salt is bad.")
-    assert site.look_until_quiet() == ["plan", "web-00001"]
-    assert site.shards == ["web-00000", "web-00001"]
-    for name in INTAKE:
-        assert site.store.partitions(name) == site.shards
-        events = site.instance.fetch_materializations(dg.AssetKey(name), limit=9).records
-        assert sorted(str(e.partition_key) for e in events) == site.shards, "each once"
-    assert site.failed == []
+        assert site.look() == [], "no file is there yet"
+        site.land("a.jsonl")
+        assert site.look() == [], "the file may still be growing"
+        assert site.look() == ["plan"]
+        assert site.look() == ["web-00000"]
+        assert site.look_until_quiet() == []
+        site.land("b.jsonl", TEXT + " Salt is bad.")
+        assert site.look_until_quiet() == ["plan", "web-00001"]
+        assert site.shards == ["web-00000", "web-00001"]
+        for name in INTAKE:
+            assert site.store.partitions(name) == site.shards
+            events = site.instance.fetch_materializations(dg.AssetKey(name), limit=9).records
+            assert sorted(str(e.partition_key) for e in events) == site.shards, "each once"
+        assert site.failed == []
 
 
 def test_a_changed_file_is_read_again_and_a_touched_one_is_not(site: Site) -> None:

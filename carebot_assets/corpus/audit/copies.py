@@ -18,7 +18,6 @@ MAX_TEXTS = 10_000_000
 MIN_SIMILARITY = 0.95
 MIN_SHINGLES = 20
 SHINGLE = 5
-SENTENCES_PER_DOCUMENT = 10
 MAX_SHARED = 20  # a sentence of more documents is a set phrase of pages
 _SENTENCE_END = r"[.!?。！？\n]+"
 
