@@ -68,9 +68,7 @@ def train(config: PretrainConfig, reporter: Reporter) -> None:
         config.train,
         reporter,
         held_out=held_out,
-        objective=config.objective
-        or (list(held_out) if config.from_scratch else medical)
-        or ["train"],
+        objective=config.objective or medical or ["train"],
         counts={"num_sequences": len(data), "sequence_length": data.tokens.shape[1]},
     )
 

@@ -23,6 +23,7 @@ MIN_POSITIONS = 1024
     settings=["pretraining.base", "pretraining.sequence_length"],
     kinds={"pytorch", "huggingface"},
     pool="gpu",
+    version="2",
 )
 def base_model(step: Step, launcher: Launcher) -> dict[str, Any]:
     """Model that continued pre-training starts from, with its tokenizer.
@@ -72,7 +73,12 @@ def _train_base(step: Step, launcher: Launcher, model: ScratchModel) -> dict[str
         seed=seed,
         folder=step.work_dir,
     )
-    config = {"from_scratch": True, "data": step.work_dir / "tokens.npy"}
+    # It reads general text only: on terse medical lists it may well get worse than chance.
+    config = {
+        "from_scratch": True,
+        "data": step.work_dir / "tokens.npy",
+        "objective": ["general"],
+    }
     trained = _train(step, launcher, start, model.train, config)
     return mix_audit.summary(receipts) | trained
 
