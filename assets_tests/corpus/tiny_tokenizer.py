@@ -9,7 +9,8 @@ ZH = [f"患者{i}岁，发热咳嗽三天，建议多喝水并及时就医。" f
 EN = [f"Patient {i} has had fever and cough for three days." for i in range(12)]
 
 
-def write_tokenizer(folder: Path) -> Path:
+def write_tokenizer(folder: Path, vocab_size: int = 400) -> Path:
     train = TrainSettings(max_steps=1, batch_size=1, learning_rate=1.0)
-    scratch.write_model(folder, [*ZH, *EN], ScratchModel(vocab_size=400, tokens=1, train=train), 64)
+    model = ScratchModel(vocab_size=vocab_size, tokens=1, train=train)
+    scratch.write_model(folder, [*ZH, *EN], model, 64)
     return folder

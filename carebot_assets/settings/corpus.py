@@ -133,10 +133,12 @@ class RuleThresholds(Section):
 class RuleSettings(Section):
     """`unigrams` names files of a language's own word or character counts (`unit<TAB>count`),
     `lexicons` files of further phrases, one a line, which count beside the built-in ones. A kind of
-    private information that `private_information` does not name is masked."""
+    private information that `private_information` does not name is masked. With `tokenizer` (a
+    checkpoint's folder or its `tokenizer.json`) the limits on tokens are in tokens of that model."""
 
     zh: RuleThresholds
     en: RuleThresholds
+    tokenizer: str | None = None
     unigrams: dict[Lang, str] = {}
     lexicons: dict[Lexicon, str] = {}
     private_information: dict[str, Literal["drop", "mask", "keep"]]

@@ -17,7 +17,7 @@ OVERRIDE_PREFIX = "CAREBOT_SET__"
 SOURCE_GROUPS = {"sources", "benchmarks", "consultations"}
 # Mappings that stand for themselves: the parent profile's entries are not added to them.
 REPLACED = {*SOURCE_GROUPS, "base", "backbones"}
-FILE_SETTINGS = {"human_labels", "human_scores"}
+FILE_SETTINGS = {"human_labels", "human_scores", "tokenizer"}
 FILE_MAPS = {"lexicons", "unigrams"}
 PROFILES_DIR = Path(__file__).parents[1] / "profiles"
 

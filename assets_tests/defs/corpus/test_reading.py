@@ -8,6 +8,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
+from assets_tests.corpus.tiny_tokenizer import write_tokenizer
 from carebot_assets.defs.checking import build_checks
 from carebot_assets.defs.corpus import assets, checks  # noqa: F401 - declares the checks
 from carebot_assets.defs.partitions import corpus_shards
@@ -90,6 +91,26 @@ def test_from_files_to_verdicts(folder: Path) -> None:
         assert "min_tokens_v2" in verdicts["reasons"][2].to_list()
         quarantine = store.scan("documents", "web-00000", side_table="quarantine").collect()
         assert quarantine["error"].to_list() == ["malformed JSON"]
+
+
+def test_token_limits_may_be_of_a_models_tokenizer(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokenizer = write_tokenizer(tmp_path / "model") / "tokenizer.json"
+    monkeypatch.setenv("CAREBOT_SET__rules__tokenizer", str(tokenizer))
+    monkeypatch.setenv("CAREBOT_SET__rules__en__min_tokens", "60")
+    current_settings.cache_clear()
+    store = Store(current_settings().store.root)
+    with dg.DagsterInstance.ephemeral() as instance:
+        plan(instance)
+        assert run(instance, SHARDED, "web-00000").success
+        before = store.require("rule_verdicts", "web-00000")
+        verdicts = store.scan("rule_verdicts", "web-00000").collect()
+        assert verdicts["verdict"].to_list() == ["keep", "keep", "drop"], "34 words, 173 tokens"
+        write_tokenizer(tmp_path / "model", vocab_size=300)
+        assert run(instance, [assets.rule_verdicts], "web-00000").success
+        after = store.require("rule_verdicts", "web-00000")
+        assert after.fingerprint != before.fingerprint, "another tokenizer, other counts"
 
 
 def test_other_shards_stay_current_and_gone_ones_are_unregistered(folder: Path) -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from carebot_assets.corpus import landing, manifest, measures, rules, summaries
+from carebot_assets.corpus import landing, manifest, measures, rules, summaries, token_counts
 from carebot_assets.corpus.readers import ShardReader
 from carebot_assets.defs.artifact import Step, artifact
 from carebot_assets.defs.partitions import corpus_shards
@@ -107,9 +107,15 @@ def text_measures(step: Step) -> dict[str, Any]:
     return summaries.of_measures(step.written())
 
 
+def _tokenizer_file() -> list[Path]:
+    path = current_settings().rules.tokenizer
+    return [] if path is None else [token_counts.file_of(Path(path))]
+
+
 @artifact(
-    inputs=["text_measures"],
+    inputs=["documents", "text_measures"],
     settings=["rules"],
+    outside=lambda _: _tokenizer_file(),
     extra=lambda: rules.RULE_NAMES,
     partitions="shard",
     kinds={"polars"},
@@ -117,13 +123,18 @@ def text_measures(step: Step) -> dict[str, Any]:
 def rule_verdicts(step: Step) -> dict[str, Any]:
     """Verdict of the rule filter on every document of a shard, with every failing rule named.
 
-    Compares measures with the thresholds of the document's language; no text is read, so changed
-    thresholds are decided anew within seconds. `evidence` holds value and threshold of each failing
+    Compares measures with the thresholds of the document's language, so changed thresholds are
+    decided anew within seconds: text is read only where `rules.tokenizer` is given, to count the
+    tokens of documents near a limit. `evidence` holds value and threshold of each failing
     rule, `masked_kinds` the private information that the filtered corpus will mask. A document in
     neither language is dropped by `language_v2`.
 
     Source: CareBot (arXiv 2412.15236), rule filter of the pretraining data; the paper gives no
     thresholds, those of the profile are ours.
     """
-    step.write(rules.decide(step.scan("text_measures"), step.settings.rules))
+    measured, chosen = step.scan("text_measures"), step.settings.rules
+    if chosen.tokenizer is not None:
+        documents, tokenizer = step.scan("documents"), Path(chosen.tokenizer)
+        measured = token_counts.exact(measured, documents, chosen, tokenizer)
+    step.write(rules.decide(measured, chosen))
     return summaries.of_verdicts(step.written())
