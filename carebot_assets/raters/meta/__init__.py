@@ -1,0 +1,1 @@
+"""DeepMind's DataRater: a rater of sequences, trained by gradients through other trainings."""
