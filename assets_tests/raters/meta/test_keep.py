@@ -1,0 +1,52 @@
+"""Keep rules: the best of a batch, and each document by its own chance with the same outcome."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from carebot_assets.raters.meta import keep
+
+
+@given(
+    scores=st.lists(st.integers(0, 20), min_size=1, max_size=40),
+    batch=st.integers(1, 12),
+    discard=st.floats(0, 0.95),
+)
+def test_top_k_keeps_the_best_of_every_batch(scores: list[int], batch: int, discard: float) -> None:
+    kept = keep.top_k(np.array(scores, float), batch, discard)
+    for start in range(0, len(scores), batch):
+        part, chosen = scores[start : start + batch], kept[start : start + batch]
+        assert chosen.sum() == keep.num_kept(len(part), discard)
+        best = sorted(part, reverse=True)[: int(chosen.sum())]
+        assert sorted(np.array(part)[chosen].tolist(), reverse=True) == best
+
+
+@pytest.mark.parametrize("discard", [0.1, 0.5, 0.75])
+@pytest.mark.parametrize("batch", [8, 64])
+def test_a_chance_of_ones_own_keeps_as_many(batch: int, discard: float) -> None:
+    share = keep.num_kept(batch, discard) / batch
+    grid = (np.arange(20_000) + 0.5) / 20_000
+    assert keep.chance(grid, batch, discard).mean() == pytest.approx(share, abs=1e-4)
+
+
+def test_a_chance_of_ones_own_is_that_of_the_batch() -> None:
+    """Against drawing batches and keeping their best."""
+    random, batch, discard = np.random.default_rng(0), 8, 0.5
+    scores = random.random(batch * 20_000)
+    kept = keep.top_k(scores, batch, discard)
+    expected = keep.chance(scores, batch, discard)
+    bins = (scores * 10).astype(int)
+    for number in range(10):
+        mine = bins == number
+        assert kept[mine].mean() == pytest.approx(expected[mine].mean(), abs=0.02)
+
+
+def test_large_batches_make_a_step() -> None:
+    assert keep.chance(np.array([0.45, 0.55]), 5000, 0.5) == pytest.approx([0, 1], abs=1e-6)
+
+
+def test_percentiles_count_ties_half() -> None:
+    reference = np.array([1.0, 2, 2, 3])
+    found = keep.percentile(np.array([0.0, 1, 2, 3, 4]), reference)
+    assert found.tolist() == [0, 0.125, 0.5, 0.875, 1]
