@@ -25,7 +25,8 @@ from carebot_assets.settings import current_settings
 from carebot_assets.store import Store
 
 SUITES = ("cmmlu_med", "medqa", "pubmedqa")
-UPSTREAM_TABLES = ("quality_funnel", "sft_set", "dpo_pairs", "stable_mix", "boost_mix")
+MIXES = ("stable_mix", "boost_mix", "one_stage_mix")
+UPSTREAM_TABLES = ("quality_funnel", "sft_set", "dpo_pairs", *MIXES)
 LOSSES = {"losses": {"before": {"general": 5.0}, "after": {"general": 4.0}}}
 
 

@@ -51,6 +51,10 @@ ASSETS = [
     "stable_checkpoint",
     "boost_mix",
     "boost_checkpoint",
+    "one_stage_mix",
+    "one_stage_checkpoint",
+    "two_stage_comparison",
+    "mix_ratio_search",
     "sft_dialogues",
     "sft_verdicts",
     "instruction_seed_scores",
@@ -72,6 +76,7 @@ CHECKPOINTS = (
     "base_model",
     "stable_checkpoint",
     "boost_checkpoint",
+    "one_stage_checkpoint",
     "sft_checkpoint",
     "dpo_checkpoint",
 )

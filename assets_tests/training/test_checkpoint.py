@@ -121,15 +121,32 @@ def test_a_loss_has_to_fall(folder: Path, after: float, passed: bool) -> None:
     assert checkpoint.loss_fell(folder).passed is passed
 
 
-@pytest.mark.parametrize(("maximum", "passed"), [(0.5, True), (0.1, False)])
-def test_forgetting_has_a_bound(folder: Path, maximum: float, passed: bool) -> None:
-    assert checkpoint.general_loss_rise(folder, maximum).passed is passed
+@pytest.mark.parametrize(
+    ("base", "maximum", "passed"),
+    [(2.0, 0.5, True), (2.0, 0.1, False), (1.5, 0.5, False), (None, 9.0, False)],
+)
+def test_forgetting_is_measured_from_the_base_model(
+    folder: Path, base: float | None, maximum: float, passed: bool
+) -> None:
+    """The stage itself rose from 2.0 to 2.2, whatever came before it."""
+    finding = checkpoint.general_loss_rise(folder, base, maximum)
+    assert finding.passed is passed
+    assert finding.metadata["of_stage"] == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize(("after", "passed"), [(9.0, True), (float("nan"), False)])
+def test_a_control_may_get_worse_but_not_undefined(
+    folder: Path, after: float, passed: bool
+) -> None:
+    rewrite(folder, lambda m: m.update(objective=[]))
+    rewrite(folder, lambda m: m["losses"]["after"].update(medical_zh=after))
+    assert checkpoint.loss_fell(folder).passed is passed
 
 
 def test_a_loss_that_was_not_measured_fails(folder: Path) -> None:
     rewrite(folder, lambda m: m["losses"]["after"].clear())
     assert not checkpoint.loss_fell(folder).passed
-    assert not checkpoint.general_loss_rise(folder, 9.0).passed
+    assert not checkpoint.general_loss_rise(folder, 2.0, 9.0).passed
 
 
 def test_a_snapshot_is_taken_over_with_a_manifest(folder: Path, tmp_path: Path) -> None:
@@ -139,7 +156,7 @@ def test_a_snapshot_is_taken_over_with_a_manifest(folder: Path, tmp_path: Path) 
     found = snapshot.take(folder, output, "some/model", "abc123", 1)
     assert found["revision"] == "abc123" and found["num_parameters"] > 0
     assert all(finding.passed for finding in checkpoint.inspect(output).values())
-    assert checkpoint.general_loss_rise(output, 0.0).passed
+    assert checkpoint.general_loss_rise(output, None, 0.0).passed
     assert not (output / "evil.bin").exists()
     assert "generation" in (output / "chat_template.jinja").read_text("utf-8")
 

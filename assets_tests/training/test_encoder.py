@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 import yaml
 
+from assets_tests.training.conftest import write_encoder
 from carebot_assets.raters.encoder import open_encoder
 from carebot_assets.raters.head import TUNED_DIR, tuned
 from carebot_assets.settings import EncoderSettings
@@ -23,29 +24,7 @@ WORDS = {
 
 @pytest.fixture(scope="module")
 def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from sentence_transformers import SentenceTransformer
-    from sentence_transformers.models import Pooling, Transformer
-    from tokenizers import BertWordPieceTokenizer
-    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
-
-    folder = tmp_path_factory.mktemp("bert")
-    words = BertWordPieceTokenizer()
-    words.train_from_iterator(
-        [" ".join(w) for w in WORDS.values()], vocab_size=120, min_frequency=1
-    )
-    PreTrainedTokenizerFast(
-        tokenizer_object=words._tokenizer, pad_token="[PAD]", unk_token="[UNK]",
-        cls_token="[CLS]", sep_token="[SEP]", mask_token="[MASK]",
-    ).save_pretrained(folder)  # fmt: skip
-    config = BertConfig(
-        vocab_size=150, hidden_size=32, num_hidden_layers=1, num_attention_heads=2,
-        intermediate_size=48, max_position_embeddings=64,
-    )  # fmt: skip
-    BertModel(config).save_pretrained(folder)
-    body = Transformer(str(folder))
-    model = SentenceTransformer(modules=[body, Pooling(body.get_embedding_dimension())])
-    model.save(str(folder / "st"), create_model_card=False)
-    return folder / "st"
+    return write_encoder(tmp_path_factory.mktemp("bert"), [" ".join(w) for w in WORDS.values()])
 
 
 def run(config: dict[str, object], folder: Path) -> subprocess.CompletedProcess[str]:

@@ -1,106 +1,102 @@
-"""What a mix must fulfil, read from its span table alone, and its receipts for a person."""
+"""What a mix must fulfil, read from its span table: ratios, ids, sequences filled."""
 
-from typing import Any
+from collections.abc import Iterator
 
 import polars as pl
 
-from carebot_assets.corpus.mix_sources import KINDS, LANGS
-from carebot_assets.expectations import Finding
+from carebot_assets.corpus import mix_plan
+from carebot_assets.expectations import MAX_OFFENDERS, Finding
 from carebot_assets.settings import MixSettings
 
-
-def ratios(spans: pl.LazyFrame) -> dict[str, float | None]:
-    """Shares in tokens: of primary text, and of Chinese inside each kind that is there."""
-    counts = dict(spans.group_by("stratum").agg(pl.col("num_tokens").sum()).collect().iter_rows())
-    total = {kind: sum(counts.get(f"{kind}_{lang}", 0) for lang in LANGS) for kind in KINDS}
-    both = sum(total.values())
-    found: dict[str, float | None] = {"primary_share": total["primary"] / both if both else None}
-    for kind in KINDS:
-        share = counts.get(f"{kind}_zh", 0) / total[kind] if total[kind] else None
-        found[f"{kind}_zh_share"] = share
-    return found
+BATCH_SPANS = 1 << 20
 
 
 def ratios_hold(spans: pl.LazyFrame, settings: MixSettings) -> Finding:
-    """Both ratios of the mix are as asked, within the tolerance."""
-    found = ratios(spans)
-    wanted = {"primary_share": settings.primary_share}
-    if settings.primary_share > 0:
-        wanted["primary_zh_share"] = settings.zh_share
-    if settings.primary_share < 1:
-        wanted["secondary_zh_share"] = settings.zh_share
-    wrong = []
-    for name, asked in wanted.items():
-        value = found[name]
-        if value is None or abs(value - asked) > settings.tolerance:
-            shown = "missing" if value is None else f"{value:.4f}"
-            wrong.append(f"{name} {shown} instead of {asked:.4f}")
-    text = "; ".join(wrong) or f"ratios within {settings.tolerance:g} of those asked"
-    return Finding(not wrong, text, {k: v for k, v in found.items() if v is not None})
+    """Every stratum has the tokens asked of it, within the tolerance, and so both ratios hold."""
+    counts = dict(
+        spans.group_by("stratum")
+        .agg(pl.col("num_tokens").sum())
+        .collect(engine="streaming")
+        .sort("stratum")
+        .iter_rows()
+    )
+    total = sum(counts.values())
+    wanted = {name: total * share for name, share in mix_plan.shares(settings).items()}
+    wrong = [
+        f"{name} has {counts.get(name, 0)} tokens instead of {wanted.get(name, 0):.0f}"
+        for name in sorted(wanted | counts)
+        # A whole token more or less cannot be helped.
+        if abs(counts.get(name, 0) - wanted.get(name, 0))
+        > max(1.0, settings.tolerance * wanted.get(name, 0))
+    ]
+    text = "; ".join(wrong) or f"every stratum within {settings.tolerance:.2%} of its tokens"
+    found = {f"{name}_share": n / total for name, n in counts.items()}
+    return Finding(bool(total) and not wrong, text if total else "the mix is empty", found)
 
 
 def none_held_out(spans: pl.LazyFrame, held_out: pl.LazyFrame) -> Finding:
     """No held-out document is in the mix."""
-    leaked = spans.join(held_out, on="doc_id", how="semi").select(pl.col("doc_id").unique().sort())
-    ids = leaked.collect()["doc_id"]
-    text = f"{ids.len()} held-out documents are in the mix" if ids.len() else "no held-out document"
-    return Finding(ids.is_empty(), text, {"num_leaked": ids.len(), "examples": ids[:20].to_list()})
+    ids = held_out.select("doc_id").collect()["doc_id"]
+    leaked = (
+        spans.filter(pl.col("doc_id").is_in(ids.implode()))
+        .select(pl.col("doc_id").unique())
+        .collect(engine="streaming")["doc_id"]
+        .sort()
+    )
+    text = f"{leaked.len()} held-out documents are in the mix"
+    return Finding(
+        leaked.is_empty(),
+        text if leaked.len() else "no held-out document",
+        {"num_leaked": leaked.len(), "examples": leaked.head(MAX_OFFENDERS).to_list()},
+    )
 
 
 def tiled(spans: pl.LazyFrame, shape: tuple[int, ...]) -> Finding:
-    """The spans fill every sequence of the token file without gap or overlap."""
+    """The spans, in order, fill every sequence of the token file without gap or overlap, and a
+    document goes on where its last span ended."""
     num_sequences, length = shape
-    end = pl.col("position") + pl.col("num_tokens")
-    before = end.shift(1, fill_value=0).over("sequence")
-    found = (
-        spans.sort("sequence", "position")
-        .select(
-            (pl.col("position") != before).sum().alias("num_breaks"),
-            (pl.col("num_tokens") < 1).sum().alias("num_empty"),
-            (end.max().over("sequence") != length).sum().alias("num_unfilled"),
-            pl.col("sequence").n_unique().alias("num_sequences"),
-            pl.col("sequence").max().alias("last"),
+    end = num_spans = num_breaks = num_unfit = 0
+    last: tuple[str, int, int] | None = None
+    for batch in batches(spans, "doc_id", "epoch", "sequence", "position", "start", "num_tokens"):
+        place = pl.col("sequence") * length + pl.col("position")
+        continues = (pl.col("doc_id") == pl.col("doc_id").shift(1)) & (
+            pl.col("epoch") == pl.col("epoch").shift(1)
         )
-        .collect()
-        .row(0, named=True)
-    )
-    counted = found["num_sequences"] == num_sequences and found["last"] == num_sequences - 1
-    bad = found["num_breaks"] + found["num_empty"] + found["num_unfilled"]
-    passed = counted and not bad
+        before = (pl.col("start") + pl.col("num_tokens")).shift(1)
+        checked = batch.select(
+            (place != (place + pl.col("num_tokens")).shift(1, fill_value=end)).alias("is_break"),
+            (
+                (pl.col("num_tokens") < 1)
+                | (pl.col("position") + pl.col("num_tokens") > length)
+                | (pl.col("start") != pl.when(continues).then(before).otherwise(0))
+            ).alias("is_unfit"),
+        )
+        first = batch.row(0)
+        # The first row of a batch may go on with the last document of the batch before it.
+        goes_on = last is not None and first[:2] == last[:2] and first[4] == last[2]
+        num_unfit += int(checked["is_unfit"].sum()) - int(checked["is_unfit"][0] and goes_on)
+        num_breaks += int(checked["is_break"].sum())
+        num_spans += batch.height
+        doc_id, epoch, sequence, position, start, num_tokens = batch.row(-1)
+        end = sequence * length + position + num_tokens
+        last = (doc_id, epoch, start + num_tokens)
+    passed = not num_breaks and not num_unfit and end == num_sequences * length
     text = (
-        f"{num_sequences} sequences of {length} tokens filled"
+        f"{num_sequences} sequences of {length} tokens filled by {num_spans} spans"
         if passed
-        else (
-            f"{found['num_breaks']} gaps or overlaps, {found['num_empty']} empty spans, "
-            f"{found['num_unfilled']} spans in unfilled sequences, {found['num_sequences']} "
-            f"sequences instead of {num_sequences}"
-        )
+        else f"{num_breaks} gaps or overlaps, {num_unfit} spans that are empty, cross a sequence's "
+        f"end or do not go on where their document ended; {end} tokens instead of "
+        f"{num_sequences * length}"
     )
-    return Finding(passed, text, found | {"num_sequences": num_sequences})
+    return Finding(
+        passed,
+        text,
+        {"num_spans": num_spans, "num_breaks": num_breaks, "num_unfit": num_unfit, "end": end},
+    )
 
 
-def receipts_table(receipts: dict[str, Any]) -> str:
-    """The receipts of a mix as a Markdown table, and a line when the mix had to shrink."""
-    names = ("stratum", "asked", "available", "achieved", "repeated", "num_documents")
-    lines = ["| " + " | ".join(names) + " |", "|---" + "|---:" * (len(names) - 1) + "|"]
-    lines += [
-        "| " + " | ".join(_cell(row[name]) for name in names) + " |" for row in receipts["strata"]
-    ]
-    if receipts["limited_by"]:
-        lines += ["", f"Shrunk to {receipts['scale']:.1%} for want of {receipts['limited_by']}."]
-    return "\n".join(lines)
-
-
-def summary(receipts: dict[str, Any]) -> dict[str, Any]:
-    """Numbers of the receipts for an asset's metadata."""
-    names = ("num_sequences", "num_tokens", "num_tail_tokens", "num_cut_tokens", "scale")
-    return {
-        **{name: receipts[name] for name in names},
-        "limited_by": receipts["limited_by"],
-        "receipts": receipts_table(receipts),
-        "sources": receipts["sources"],
-    }
-
-
-def _cell(value: Any) -> str:
-    return f"{value:,}" if isinstance(value, int) else str(value)
+def batches(spans: pl.LazyFrame, *columns: str) -> Iterator[pl.DataFrame]:
+    """Rows of a span table in order, a bounded number at a time."""
+    for batch in spans.select(columns).collect_batches(chunk_size=BATCH_SPANS):
+        if batch.height:
+            yield batch

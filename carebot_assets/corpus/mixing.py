@@ -2,39 +2,44 @@
 
 A mix has four strata, primary and secondary text in Chinese and in English. Documents are taken in
 an order given by a hash of their id, so the choice depends on the seed and not on shards or files.
-Everything runs out of core but for a few numbers a document: texts are read and tokenised in
-batches into a pool file, and sequences are gathered from there.
+Memory does not grow with the mix: texts of a range of hashes are read in batches and tokenised into
+a pool file, what is known of each lies in DuckDB, which sorts on disk, and sequences are gathered
+from the pool.
 
 Source: CareBot 1.2 (stable stage medical : general = 19 : 1 and zh : en = 1 : 9 in tokens; boost
 stage best medical : instruction text = 1 : 1 and zh : en = 4 : 6).
 """
 
-from dataclasses import dataclass, field
+import os
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
 import polars as pl
 
 from carebot_assets import tables
-from carebot_assets.corpus import packing
-from carebot_assets.corpus.mix_sources import KINDS
+from carebot_assets.corpus import mix_plan, packing
+from carebot_assets.corpus.mix_reading import Reading, documents_of
+from carebot_assets.corpus.mix_receipts import write_receipts
+from carebot_assets.corpus.overlap import HeldOut
 from carebot_assets.settings import MixSettings
 
-FIRST_ROUND = 256
-BATCH_DOCUMENTS = 4096
+if TYPE_CHECKING:
+    import duckdb
+
+CHUNK_USES = 1 << 15
 
 
-def asked_tokens(settings: MixSettings) -> dict[str, int]:
-    """Tokens asked of each stratum that is asked for at all."""
-    kinds = {"primary": settings.primary_share, "secondary": 1 - settings.primary_share}
-    langs = {"zh": settings.zh_share, "en": 1 - settings.zh_share}
-    asked = {
-        f"{kind}_{lang}": round(settings.tokens * share * lang_share)
-        for kind, share in kinds.items()
-        for lang, lang_share in langs.items()
-    }
-    return {stratum: tokens for stratum, tokens in asked.items() if tokens > 0}
+class Mix(NamedTuple):
+    """A packed mix: its span table, its receipts (JSON), and the speed of the tokenizer.
+
+    The folder holds `tokens.npy` [num_sequences, sequence_length], `document_starts.npy`,
+    `receipts.json` and the file of the span table.
+    """
+
+    spans: pl.LazyFrame
+    receipts: dict[str, Any]
+    tokens_per_second: float
 
 
 def build_mix(
@@ -42,220 +47,115 @@ def build_mix(
     secondary: pl.LazyFrame | None,
     settings: MixSettings,
     *,
+    held_out: HeldOut | None,
     model_dir: Path,
     sequence_length: int,
     seed: int,
     folder: Path,
-) -> tuple[pl.DataFrame, dict[str, Any]]:
-    """Choose documents, tokenise and pack them; writes `tokens.npy` into `folder`.
+) -> Mix:
+    """Choose documents, tokenise and pack them.
 
-    A stratum with too little text repeats its documents up to `max_epochs` times; if that is not
-    enough the whole mix shrinks so that the ratios still hold. The document that crosses a
-    stratum's budget is cut there, and the tail that does not fill a sequence is left out; both are
-    counted.
+    Both ratios hold to the token. Text that is missing is dealt with as `settings.shortage` says.
+    The document that crosses a stratum's budget is cut there; documents that overlap held-out text
+    or have no token are left out; all of these are counted.
 
     Args:
         primary: documents with `doc_id`, `source`, `lang`, `text` and `n_tokens` (an estimate).
         secondary: likewise; may be None when nothing is asked of it.
-        settings: tokens and ratios.
+        settings: tokens, ratios, shortage.
+        held_out: texts that must not be in the mix.
         model_dir: checkpoint whose tokenizer is used.
         sequence_length: tokens of a packed sequence.
-        seed: of the order.
-        folder: receives the token file.
-
-    Returns:
-        The span table and the receipts (JSON).
+        seed: of the choice and the order.
+        folder: receives the files.
 
     Raises:
-        ValueError: a stratum that is asked for has no document, or the mix is below one sequence.
+        ValueError: a stratum is short of text (it is named, with the tokens it lacks), or the mix
+            is below one sequence.
     """
-    asked = asked_tokens(settings)
-    documents = _documents(primary, secondary, asked)
-    strata = _strata(documents, asked, seed)
-    pool = packing.Pool(model_dir, folder / "pool.u32")
-    try:
-        while batch := [part for stratum in strata.values() if (part := stratum.next_round())]:
-            _read(documents, batch, pool)
-        scale, limit = _scale(strata, settings.max_epochs)
-        uses = pl.concat(s.uses(int(s.asked * scale)) for s in strata.values())
-        # Another hash than that of the choice, or the last documents chosen would come last.
-        order = pl.concat_str(pl.col("doc_id"), pl.col("epoch"), separator="#").hash(seed + 1)
-        uses = uses.sort(order, "doc_id", "epoch")
-        spans = packing.spans(uses["num_tokens"].to_numpy(), sequence_length)
-        if spans["sequence"].size == 0:
-            raise ValueError(
-                f"the mix has {uses['num_tokens'].sum()} tokens, which is less than one sequence "
-                f"of {sequence_length}; raise its setting `tokens` or add text"
-            )
-        starts = uses["pool_start"].to_numpy()[spans["use"]] + spans["start"]
-        packing.gather(
-            pool.path, starts, spans["num_tokens"], sequence_length, folder / "tokens.npy"
-        )
-    finally:
-        pool.path.unlink(missing_ok=True)
-    table = _span_table(spans, uses)
-    receipts = _receipts(table, strata, uses, sequence_length, scale, limit)
-    return table, receipts
+    import duckdb
+
+    asked = mix_plan.asked(settings, sequence_length)
+    documents = documents_of(primary, secondary, seed)
+    with TemporaryDirectory(dir=folder) as work:
+        config: dict[str, Any] = {
+            "memory_limit": f"{settings.memory_limit_mb}MB",
+            "temp_directory": f"{work}/spill",
+            # Each thread of a sort pins blocks of its own.
+            "threads": max(1, min(os.cpu_count() or 1, settings.memory_limit_mb // 256)),
+        }
+        pool = packing.Pool(model_dir, Path(work) / "pool.u32")
+        try:
+            with duckdb.connect(Path(work) / "work.duckdb", config=config) as base:
+                reading = Reading(base, documents, pool, held_out, asked)
+                reading.read()
+                available = reading.available()
+                plan = mix_plan.solve(settings, sequence_length, available)
+                _choose(base, plan, seed)
+                files = packing.PackedFiles(folder, pool.path)
+                spans = _pack(base, files, sequence_length, folder / "spans.parquet")
+                receipts = write_receipts(
+                    base, settings, sequence_length, seed, plan, files.largest_token, folder
+                )
+        finally:
+            pool.close()
+    return Mix(spans, receipts, round(pool.size / max(pool.seconds, 1e-9), 1))
 
 
-@dataclass
-class _Stratum:
-    """Documents of one kind and language in hash order, tokenised from the front as needed."""
-
-    name: str
-    asked: int
-    index: pl.DataFrame
-    read: int = 0
-    pool_start: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
-    lengths: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
-
-    @property
-    def exhausted(self) -> bool:
-        return self.read == self.index.height
-
-    @property
-    def available(self) -> int:
-        """Tokens of all documents; those not read are estimated from those that are."""
-        estimates = self.index["estimate"]
-        rate = int(self.lengths.sum()) / int(estimates[: self.read].sum())
-        return int(self.lengths.sum()) + int(rate * int(estimates[self.read :].sum()))
-
-    def next_round(self) -> tuple["_Stratum", pl.DataFrame] | None:
-        """The documents to read next, if the budget is not covered yet."""
-        missing = self.asked - int(self.lengths.sum())
-        if missing <= 0 or self.exhausted:
-            return None
-        count = FIRST_ROUND
-        if self.read:
-            estimates = self.index["estimate"].to_numpy()
-            rate = self.lengths.sum() / estimates[: self.read].sum()
-            ahead = estimates[self.read :].cumsum() * rate
-            count = int(np.searchsorted(ahead, missing * 1.02)) + 1
-        return self, self.index[self.read : self.read + count]
-
-    def uses(self, target: int) -> pl.DataFrame:
-        """Documents from the front, repeated if need be, the last one cut at the target."""
-        epochs = -(-target // int(self.lengths.sum()))
-        lengths = np.tile(self.lengths, epochs)
-        ends = lengths.cumsum()
-        count = int(np.searchsorted(ends, target)) + 1 if target else 0
-        used = lengths[:count].copy()
-        if count:
-            used[-1] -= ends[count - 1] - target
-        document = np.arange(count) % self.read
-        return (
-            self.index[document]
-            .select("doc_id", "source", "stratum")
-            .with_columns(
-                epoch=pl.Series(np.arange(count) // self.read),
-                pool_start=pl.Series(self.pool_start[document]),
-                num_tokens=pl.Series(used),
-                full_tokens=pl.Series(lengths[:count]),
-            )
-        )
-
-
-def _documents(
-    primary: pl.LazyFrame, secondary: pl.LazyFrame | None, asked: dict[str, int]
-) -> pl.LazyFrame:
-    given = zip(KINDS, (primary, secondary), strict=True)
-    return pl.concat(
-        frame.select(
-            "doc_id",
-            "source",
-            "text",
-            pl.col("n_tokens").cast(pl.Int64).clip(1).alias("estimate"),
-            pl.concat_str(pl.lit(kind), "lang", separator="_").alias("stratum"),
-        )
-        for kind, frame in given
-        if frame is not None
-    ).filter(pl.col("stratum").is_in(list(asked)))
-
-
-def _strata(documents: pl.LazyFrame, asked: dict[str, int], seed: int) -> dict[str, _Stratum]:
-    index = (
-        documents.select("doc_id", "source", "stratum", "estimate")
-        .sort(pl.col("doc_id").hash(seed), "doc_id")
-        .collect()
-        .partition_by("stratum", as_dict=True, maintain_order=True)
-    )
-    for stratum, tokens in asked.items():
-        if (stratum,) not in index:
-            raise ValueError(
-                f"mix stratum {stratum} has no documents: {tokens} tokens are missing; add text "
-                "or change the mix settings `primary_share` and `zh_share`"
-            )
-    return {name: _Stratum(name, tokens, index[(name,)]) for name, tokens in asked.items()}
-
-
-def _read(
-    documents: pl.LazyFrame, batch: list[tuple[_Stratum, pl.DataFrame]], pool: packing.Pool
-) -> None:
-    """Tokenise one round of documents of several strata in a single pass over the text."""
-    wanted = pl.concat(part.select("doc_id", "stratum") for _, part in batch).with_row_index("row")
-    starts = np.zeros(wanted.height, np.int64)
-    lengths = np.zeros(wanted.height, np.int64)
-    texts = documents.join(wanted.lazy(), on=["doc_id", "stratum"]).select("row", "text")
-    for chunk in texts.collect_batches(chunk_size=BATCH_DOCUMENTS, maintain_order=True):
-        rows = chunk["row"].to_numpy()
-        starts[rows], lengths[rows] = pool.append(chunk["text"].to_list())
-    done = 0
-    for stratum, part in batch:
-        mine = slice(done, done + part.height)
-        stratum.pool_start = np.concatenate([stratum.pool_start, starts[mine]])
-        stratum.lengths = np.concatenate([stratum.lengths, lengths[mine]])
-        stratum.read += part.height
-        done += part.height
-
-
-def _scale(strata: dict[str, _Stratum], max_epochs: float) -> tuple[float, str | None]:
-    """How much of the mix can be had with every stratum in proportion, and what limits it."""
-    reach = {s.name: s.available * max_epochs / s.asked for s in strata.values() if s.exhausted}
-    limit = min(reach, key=lambda name: (reach[name], name), default=None)
-    return (reach[limit], limit) if limit and reach[limit] < 1 else (1.0, None)
-
-
-def _span_table(spans: dict[str, np.ndarray], uses: pl.DataFrame) -> pl.DataFrame:
-    schema = tables.BY_NAME["stable_mix"].schema
-    return (
-        uses[spans["use"]]
-        .select("doc_id", "epoch", "stratum", "source")
-        .with_columns(
-            **{k: pl.Series(spans[k]) for k in ("sequence", "position", "start", "num_tokens")}
-        )
-        .select(pl.col(name).cast(dtype) for name, dtype in schema.items())
+def _choose(base: "duckdb.DuckDBPyConnection", plan: mix_plan.Plan, seed: int) -> None:
+    """Fill `uses`: documents from the front of each stratum, repeated if need be, the last one cut
+    at the stratum's tokens."""
+    base.execute("CREATE TABLE strata (stratum VARCHAR, target BIGINT, total BIGINT)")
+    base.executemany("INSERT INTO strata VALUES (?, ?, 0)", list(plan.tokens.items()))
+    # Another hash than that of the choice, or the last documents chosen would come last.
+    base.execute(
+        """
+        UPDATE strata SET total = (
+            SELECT sum(length) FROM pool WHERE pool.stratum = strata.stratum AND left_out IS NULL
+        );
+        CREATE TABLE uses AS
+        SELECT md5_number_upper(concat_ws('#', doc_id, epoch, $1)) AS place,
+            doc_id, epoch, stratum, source, start, length,
+            least(length, target - epoch * total - before) AS num_tokens
+        FROM (
+            SELECT *, sum(length) OVER (PARTITION BY stratum ORDER BY key, doc_id) - length
+                AS before
+            FROM pool WHERE left_out IS NULL
+        ) JOIN strata USING (stratum), range((
+            SELECT max(ceil(target / total)) FROM strata
+        )::BIGINT) AS epochs (epoch)
+        WHERE epoch * total + before < target
+        """,
+        [seed],
     )
 
 
-def _receipts(
-    spans: pl.DataFrame,
-    strata: dict[str, _Stratum],
-    uses: pl.DataFrame,
+def _pack(
+    base: "duckdb.DuckDBPyConnection",
+    files: packing.PackedFiles,
     sequence_length: int,
-    scale: float,
-    limit: str | None,
-) -> dict[str, Any]:
-    achieved = spans.group_by("stratum").agg(
-        pl.col("num_tokens").sum().alias("achieved"),
-        pl.col("num_tokens").filter(pl.col("epoch") > 0).sum().alias("repeated"),
-        pl.col("doc_id").n_unique().alias("num_documents"),
+    path: Path,
+) -> pl.LazyFrame:
+    """Lay the uses end to end, in order, and cut them at the sequences' boundaries."""
+    import pyarrow.parquet as pq
+
+    schema = tables.BY_NAME["stable_mix"].schema
+    done, writer = 0, None
+    ordered = base.sql(
+        "SELECT doc_id, epoch, stratum, source, start AS pool_start, num_tokens::BIGINT AS used"
+        " FROM uses ORDER BY place, stratum, doc_id, epoch"
     )
-    counts = {row["stratum"]: row for row in achieved.iter_rows(named=True)}
-    nothing = {"achieved": 0, "repeated": 0, "num_documents": 0}
-    by_source = spans.group_by("stratum", "source").agg(pl.col("num_tokens").sum())
-    num_packed = int(spans["num_tokens"].sum())
-    return {
-        "sequence_length": sequence_length,
-        "num_sequences": num_packed // sequence_length,
-        "num_tokens": num_packed,
-        "num_tail_tokens": int(uses["num_tokens"].sum()) - num_packed,
-        "num_cut_tokens": int((uses["full_tokens"] - uses["num_tokens"]).sum()),
-        "scale": scale,
-        "limited_by": limit,
-        "strata": [
-            {"stratum": name, "asked": stratum.asked, "available": stratum.available}
-            | {k: v for k, v in counts.get(name, nothing).items() if k != "stratum"}
-            for name, stratum in strata.items()
-        ],
-        "sources": by_source.sort("stratum", "source").to_dicts(),
-    }
+    for batch in ordered.to_arrow_reader(CHUNK_USES):
+        uses = pl.DataFrame(batch)
+        cut = packing.spans(uses["used"].to_numpy(), sequence_length, done)
+        done += int(uses["used"].sum())
+        columns = {name: cut[name] for name in ("sequence", "position", "start", "num_tokens")}
+        rows = uses[cut["use"]].with_columns(**{k: pl.Series(v) for k, v in columns.items()})
+        files.append(cut, rows["pool_start"].to_numpy() + cut["start"], sequence_length)
+        part = rows.select(pl.col(name).cast(dtype) for name, dtype in schema.items()).to_arrow()
+        writer = writer or pq.ParquetWriter(path, part.schema, compression="zstd")
+        writer.write_table(part)
+    assert writer is not None, "a plan has at least one sequence"
+    writer.close()
+    files.close(sequence_length)
+    return pl.scan_parquet(path)

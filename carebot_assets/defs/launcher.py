@@ -6,6 +6,7 @@ it. A team with another way to start processes (Slurm, Ray, Kubernetes) override
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -18,13 +19,22 @@ import dagster as dg
 import yaml
 
 from carebot_assets.settings import LauncherSettings
+from carebot_assets.training.launch_files import (
+    deepspeed_on_cpu,
+    is_plain,
+    launch_file,
+    read_launch,
+)
 
 if TYPE_CHECKING:
     from carebot_assets.defs.artifact import Step
 
-LAUNCH_DIR = Path(__file__).parents[1] / "training" / "launch"
 LOG_FILE, CAUSE_FILE = "training.log", "cause.txt"
 TAIL_LINES = 40
+KILLED = (
+    "killed from outside, as the system does when memory runs out; lower `batch_size`, or run it "
+    "again to go on from the last checkpoint"
+)
 
 
 class Launcher(dg.ConfigurableResource):
@@ -57,9 +67,11 @@ class Launcher(dg.ConfigurableResource):
         file = work_dir / f"{script}.yaml"
         file.write_text(yaml.safe_dump(json.loads(json.dumps(full, default=str))), "utf-8")
         (work_dir / CAUSE_FILE).unlink(missing_ok=True)
-        command = self.command(step.settings.launcher, f"carebot_assets.training.{script}", file)
+        module, settings = f"carebot_assets.training.{script}", step.settings.launcher
+        for line in self.elsewhere(settings, module, file):
+            step.log.info(line)
         started = time.monotonic()
-        code = self._run(step, command, work_dir / LOG_FILE)
+        code = self._run(step, self.command(settings, module, file), work_dir / LOG_FILE)
         if code != 0:
             raise _failure(step.name, code, work_dir)
         report = json.loads((Path(full["output"]) / "report.json").read_text("utf-8"))
@@ -70,43 +82,68 @@ class Launcher(dg.ConfigurableResource):
     def command(self, settings: LauncherSettings, module: str, config: Path) -> list[str]:
         """The command line, as a list: no shell between this process and the training.
 
-        Several processes on the CPU need torchrun: accelerate's launcher would bring up only one.
+        One plain process needs no launcher, whose imports alone take seconds. Processes on the CPU
+        need torchrun: accelerate's launcher would bring up only one of them.
         """
+        launch = read_launch(settings.config)
         target = ["-m", module, "--config", str(config)]
-        if settings.config == "cpu" and settings.num_processes > 1:
-            nodes = ["--nnodes", str(settings.num_machines)]
-            here = settings.num_processes // settings.num_machines
-            processes = ["--nproc_per_node", str(here), "--node_rank", str(settings.machine_rank)]
-            where = {
-                "--master_addr": settings.main_process_ip,
-                "--master_port": settings.main_process_port,
+        here = settings.num_processes // settings.num_machines
+        if settings.num_processes == 1 and is_plain(launch):
+            return [sys.executable, *target]
+        where = {
+            "ip": settings.main_process_ip,
+            "port": settings.main_process_port,
+        }
+        if launch["use_cpu"]:
+            # Without an address torchrun finds a free port of its own.
+            alone = ["--standalone"] if settings.num_machines == 1 else []
+            options: dict[str, Any] = {
+                "--nnodes": settings.num_machines,
+                "--nproc_per_node": here,
+                "--node_rank": settings.machine_rank,
+                "--master_addr": where["ip"],
+                "--master_port": where["port"],
+                # What is asked to stop saves first: not killed before that is done.
+                "--shutdown_timeout": round(self.termination_timeout_seconds),
             }
-            run = [sys.executable, "-m", "torch.distributed.run", *nodes, *processes]
-            return [*run, *_given(where), *target]
-        return [
-            *(sys.executable, "-m", "accelerate.commands.launch"),
-            *("--config_file", str(launch_file(settings.config))),
-            *("--num_processes", str(settings.num_processes)),
-            *("--num_machines", str(settings.num_machines)),
-            *("--machine_rank", str(settings.machine_rank)),
-            *_given(
-                {
-                    "--main_process_ip": settings.main_process_ip,
-                    "--main_process_port": settings.main_process_port,
-                }
-            ),
-            *target,
-        ]
+            run = [sys.executable, "-m", "torch.distributed.run"]
+            return [*run, *alone, *_given(options), *target]
+        options = {
+            "--config_file": launch_file(settings.config),
+            "--num_processes": settings.num_processes,
+            "--num_machines": settings.num_machines,
+            "--machine_rank": settings.machine_rank,
+            "--main_process_ip": where["ip"],
+            "--main_process_port": where["port"],
+        }
+        return [sys.executable, "-m", "accelerate.commands.launch", *_given(options), *target]
+
+    def elsewhere(self, settings: LauncherSettings, module: str, config: Path) -> list[str]:
+        """What a person (or a scheduler) starts on the other machines; they share the store."""
+        if settings.num_machines == 1:
+            return []
+        variables = [f"{name}={value}" for name, value in self.environment(settings).items()]
+        lines = []
+        for rank in range(settings.num_machines):
+            if rank != settings.machine_rank:
+                there = settings.model_copy(update={"machine_rank": rank})
+                command = shlex.join(["env", *variables, *self.command(there, module, config)])
+                lines.append(f"waiting for machine {rank}; start there: {command}")
+        return lines
 
     def environment(self, settings: LauncherSettings) -> dict[str, str]:
         """Variables of the child; what the user has set for threads and cards stays."""
+        launch = read_launch(settings.config)
         here = max(1, settings.num_processes // settings.num_machines)
         threads = max(1, len(os.sched_getaffinity(0)) // here)
         values = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(threads))}
-        if settings.config == "cpu":
+        if launch["use_cpu"]:
             # Threads that spin while they wait cost more than they save on a shared machine.
-            values |= {"ACCELERATE_USE_CPU": "true", "OMP_WAIT_POLICY": "PASSIVE"}
+            values["OMP_WAIT_POLICY"] = "PASSIVE"
+            values |= deepspeed_on_cpu(launch) or {"ACCELERATE_USE_CPU": "true"}
         quiet = {"TQDM_DISABLE": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+        # DeepSpeed's calls are deprecated in this torch: thousands of lines in the log.
+        quiet["PYTHONWARNINGS"] = os.environ.get("PYTHONWARNINGS", "ignore::FutureWarning")
         return values | quiet | {"HF_HUB_DISABLE_TELEMETRY": "1", "PYTHONUNBUFFERED": "1"}
 
     def _run(self, step: "Step", command: list[str], log: Path) -> int:
@@ -148,19 +185,6 @@ class Launcher(dg.ConfigurableResource):
         process.wait()
 
 
-def launch_file(name: str) -> Path:
-    """The accelerate configuration of a name in `training/launch/` or of a path.
-
-    Raises:
-        ValueError: neither; lists the names there are.
-    """
-    for path in (LAUNCH_DIR / f"{name}.yaml", Path(name).expanduser()):
-        if path.is_file():
-            return path
-    known = ", ".join(sorted(path.stem for path in LAUNCH_DIR.glob("*.yaml")))
-    raise ValueError(f"setting launcher.config: {name!r} is neither one of {known} nor a file")
-
-
 def _given(options: dict[str, Any]) -> list[str]:
     return [
         part for name, value in options.items() if value is not None for part in (name, str(value))
@@ -183,7 +207,8 @@ def _failure(name: str, code: int, work_dir: Path) -> dg.Failure:
     try:
         cause = (work_dir / CAUSE_FILE).read_text("utf-8")
     except FileNotFoundError:
-        cause = tail[-1] if tail else "no output"
+        killed = code == -signal.SIGKILL or any("SIGKILL" in line for line in tail)
+        cause = KILLED if killed else tail[-1] if tail else "no output"
     return dg.Failure(
         f"{name}: training ended with code {code}: {cause} (log: {log})",
         metadata={

@@ -13,6 +13,7 @@ CHECKPOINTS = (
     "base_model",
     "stable_checkpoint",
     "boost_checkpoint",
+    "one_stage_checkpoint",
     "sft_checkpoint",
     "dpo_checkpoint",
 )

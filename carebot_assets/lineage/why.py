@@ -8,7 +8,11 @@ import polars as pl
 from carebot_assets.store import Manifest, Store
 from carebot_assets.tables import JUDGES
 
-MIXES = {"stable_mix": "stable_checkpoint", "boost_mix": "boost_checkpoint"}
+MIXES = {
+    "stable_mix": "stable_checkpoint",
+    "boost_mix": "boost_checkpoint",
+    "one_stage_mix": "one_stage_checkpoint",
+}
 CORPORA = ("filtered_corpus", "general_corpus")
 MIN_PREFIX = 6
 

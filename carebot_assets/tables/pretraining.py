@@ -24,6 +24,25 @@ TABLES = [
         for name, description in (
             ("stable_mix", "Medical and general text packed to sequences for the stable stage"),
             ("boost_mix", "Best medical text and dialogues packed for the boost stage"),
+            ("one_stage_mix", "More text like the stable mix's, packed for the boost's control"),
+        )
+    ),
+    *(
+        Table(
+            name,
+            description,
+            {
+                "arm": (pl.String, "what is compared: a mix, or a pair of ratios"),
+                "seed": (pl.Int64, "seed of the order of the sequences"),
+                "step": (pl.Int64, "optimiser step"),
+                "name": (pl.String, "loss (of training) or held_out_..._loss"),
+                "value": (pl.Float64, "nats a token"),
+            },
+            key=("arm", "seed", "step", "name"),
+        )
+        for name, description in (
+            ("two_stage_comparison", "Losses of the boost stage and of its one-stage control"),
+            ("mix_ratio_search", "Losses of trainings on mixes of different ratios"),
         )
     ),
     Table(
@@ -31,7 +50,7 @@ TABLES = [
         "Losses and speed of one training, by step (kept beside each checkpoint)",
         {
             "step": (pl.Int64, "optimiser step"),
-            "name": (pl.String, "loss, learning_rate, grad_norm, eval_medical_zh_loss, ..."),
+            "name": (pl.String, "loss, grad_norm, held_out_general_loss, tokens_per_second, ..."),
             "value": (pl.Float64, "value"),
         },
         key=("step", "name"),

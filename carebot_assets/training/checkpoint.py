@@ -3,8 +3,10 @@
 Nothing here loads torch: weights are read tensor by tensor from their safetensors files.
 """
 
+import hashlib
 import json
 import math
+import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,11 +20,15 @@ from carebot_assets.settings import TrainSettings
 from carebot_assets.training.config import TrainingConfig
 
 MANIFEST, REPORT, LOG = "checkpoint.json", "report.json", "training_log.parquet"
-PACKAGES = ("torch", "transformers", "trl", "accelerate", "tokenizers", "safetensors", "polars")
-REQUIRED = (
-    "stage", "seed", "steps", "settings", "inputs", "packages", "num_parameters", "losses",
-    "objective",
+PACKAGES = (
+    "torch", "transformers", "trl", "accelerate", "deepspeed", "tokenizers", "safetensors", "numpy",
+    "polars",
 )  # fmt: skip
+REQUIRED = (
+    "stage", "seed", "steps", "settings", "inputs", "packages", "git_revision", "num_parameters",
+    "losses", "objective",
+)  # fmt: skip
+NO_REPOSITORY = "not in a git repository"
 
 
 def write(
@@ -44,6 +50,9 @@ def write(
         "num_parameters": report["num_parameters"],
         "losses": report["losses"],
         "objective": objective,
+        "receipts": file_hash(config.receipts) if config.receipts else None,
+        "engine": report.get("engine"),
+        "num_processes": report.get("num_processes"),
     }
     _write_json(config.output / MANIFEST, manifest)
     _write_json(config.output / REPORT, report)
@@ -136,8 +145,11 @@ def loss_fell(folder: Path) -> Finding:
         before, after = manifest["losses"]["before"], manifest["losses"]["after"]
     except (OSError, ValueError, KeyError) as error:
         return Finding(False, f"losses cannot be read: {error}")
-    if not objective and manifest["steps"] == 0:
-        return Finding(True, "a snapshot: nothing was trained here")
+    if not objective:
+        # Nothing was trained here (a snapshot), or what comes of it is the question (a control).
+        undefined = [name for name, value in after.items() if not math.isfinite(value)]
+        text = f"no number: {', '.join(undefined)}" if undefined else "no loss has to fall here"
+        return Finding(not undefined, text)
     pairs = {name: (before.get(name), after.get(name)) for name in objective}
     wrong = [name for name, (b, a) in pairs.items() if b is None or a is None or not a < b]
     text = ", ".join(f"{n}: {_shown(b)} -> {_shown(a)}" for n, (b, a) in pairs.items())
@@ -146,15 +158,20 @@ def loss_fell(folder: Path) -> Finding:
     return Finding(passed, f"{'fell' if passed else 'did not fall'}: {text}", metadata)
 
 
-def general_loss_rise(folder: Path, maximum: float) -> Finding:
-    """The loss on general text has not risen by more than the stated nats a token."""
+def general_loss_rise(folder: Path, base: float | None, maximum: float) -> Finding:
+    """The loss on general text is at most the stated nats a token above the base model's.
+
+    Stage by stage a little is forgotten: what counts is the distance from the base model.
+    """
     manifest = read_manifest(folder)
     if manifest["steps"] == 0:
         return Finding(True, "a snapshot: nothing was trained here")
     found = manifest["losses"]
     before, after = found["before"].get("general"), found["after"].get("general")
-    rise = None if before is None or after is None else after - before
-    return inside("rise of the general loss", rise, -math.inf, maximum)
+    rise = None if base is None or after is None else after - base
+    finding = inside("rise of the general loss above the base model's", rise, -math.inf, maximum)
+    of_stage = None if before is None or after is None else after - before
+    return Finding(finding.passed, finding.description, finding.metadata | {"of_stage": of_stage})
 
 
 def not_finite(path: Path) -> list[str]:
@@ -186,7 +203,7 @@ def not_finite(path: Path) -> list[str]:
 
 def package_versions() -> dict[str, str]:
     """Installed versions of what decides a training's outcome."""
-    found = {}
+    found = {"python": platform.python_version()}
     for name in PACKAGES:
         try:
             found[name] = version(name)
@@ -195,14 +212,21 @@ def package_versions() -> dict[str, str]:
     return found
 
 
-def git_revision() -> str | None:
-    """Commit the code was taken from, where it lies in a git repository."""
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+def git_revision() -> str:
+    """Commit the code was taken from, with `-dirty` where files have changed since."""
+    describe = ["describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    command = ["git", "-C", str(Path(__file__).parent), *describe]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() or None if done.returncode == 0 else None
+        return NO_REPOSITORY
+    return done.stdout.strip() if done.returncode == 0 else NO_REPOSITORY
+
+
+def file_hash(path: Path) -> str:
+    """sha256 of a file."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def _promised_parameters(folder: Path) -> int | None:

@@ -24,40 +24,59 @@ class TrainingError(ValueError):
     """A training that cannot start or go on; the message says what to change."""
 
 
-class TrainingConfig(Section):
-    """Settings every script shares.
+class Job(Section):
+    """What the launcher tells every script.
 
     Attributes:
-        stage: name of the checkpoint that is made (`stable_checkpoint`), for its manifest.
-        model: folder of a transformers checkpoint to start from.
-        data: training data; its form is the script's.
-        output: folder that receives the finished checkpoint; made when missing.
+        stage: name of what is made (`stable_checkpoint`), for its manifest.
+        output: folder that receives the result; made when missing.
         work_dir: folder for what a resumed run needs; the same folder resumes the same training.
-        held_out: Parquet file with columns `stratum` and `text`, whose mean losses are logged
-            before, during and after training.
-        held_out_tokens: longest stretch of a held-out text that is scored.
         inputs: content hashes of what went in, for the manifest.
     """
 
     stage: str
-    model: Path
-    data: Path
     output: Path
     work_dir: Path
     seed: int
+    inputs: dict[str, str] = {}
+
+
+class TrainingConfig(Job):
+    """Settings of one training.
+
+    Attributes:
+        model: folder of a transformers checkpoint to start from.
+        data: training data; its form is the script's.
+        held_out: Parquet file with columns `stratum` and `text`, whose mean losses are logged
+            before, during and after training.
+        held_out_tokens: longest stretch of a held-out text that is scored.
+        receipts: file that says which text the data are made of; its hash goes into the manifest.
+    """
+
+    model: Path
+    data: Path
     held_out: Path | None = None
     held_out_tokens: Positive = 512
-    inputs: dict[str, str] = {}
+    receipts: Path | None = None
 
 
 class PretrainConfig(TrainingConfig):
     """`data` is a NumPy file of token ids, uint32, [num_sequences, sequence_length]. With
     `from_scratch` the model folder holds a config and tokenizer but no weights. `objective` names
-    the losses the stage must lower; by default those of medical held-out text."""
+    the losses the stage must lower: by default those of medical held-out text, none of a control.
+    With `isolate_documents` attention stays inside a document: `document_starts.npy` lies beside
+    the data."""
 
     train: TrainSettings
     from_scratch: bool = False
+    isolate_documents: bool = True
     objective: list[str] | None = None
+
+
+class SweepConfig(Job):
+    """Pre-trainings to compare, one after the other; a run's `stage` is its arm. Only logs stay."""
+
+    runs: list[PretrainConfig]
 
 
 class SftConfig(TrainingConfig):
@@ -84,7 +103,7 @@ class EncoderConfig(TrainingConfig):
     max_tokens: Positive
 
 
-Config = TypeVar("Config", bound=TrainingConfig)
+Config = TypeVar("Config", bound=Job)
 
 
 def read_config(path: Path, kind: type[Config]) -> Config:

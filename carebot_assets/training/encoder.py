@@ -21,11 +21,12 @@ from transformers import (
 )
 from transformers.trainer_callback import PrinterCallback
 
-from carebot_assets.training import session
+from carebot_assets.training import resume, session
 from carebot_assets.training.config import EncoderConfig, TrainingError
 from carebot_assets.training.reporter import Reporter
 
 PATIENCE = 3
+KEEP = 2
 EVALUATIONS_AN_EPOCH = 4
 
 
@@ -77,13 +78,12 @@ def train(config: EncoderConfig, reporter: Reporter) -> None:
         save_strategy="steps",
         eval_steps=1 / (plan.epochs * EVALUATIONS_AN_EPOCH),
         save_steps=1 / (plan.epochs * EVALUATIONS_AN_EPOCH),
-        save_total_limit=2,
         load_best_model_at_end=True,
         metric_for_best_model="loss",
         logging_steps=0.05,
         seed=config.seed % 2**32,
-        use_cpu=session._on_cpu(),
-        dataloader_pin_memory=not session._on_cpu(),
+        use_cpu=session.on_cpu(),
+        dataloader_pin_memory=not session.on_cpu(),
         disable_tqdm=True,
         report_to="none",
         log_level="error",
@@ -97,12 +97,12 @@ def train(config: EncoderConfig, reporter: Reporter) -> None:
         train_dataset=_rows(encoder, parts[0], config),
         eval_dataset=_rows(encoder, parts[1], config),
         data_collator=DataCollatorWithPadding(encoder.tokenizer),
-        callbacks=[EarlyStoppingCallback(PATIENCE), Tell(reporter)],
+        callbacks=[EarlyStoppingCallback(PATIENCE), Tell(reporter), resume.Sealing(KEEP)],
     )
     trainer.remove_callback(PrinterCallback)
-    resume = session.last_checkpoint(config.work_dir / "checkpoints")
+    last = resume.last_good(config.work_dir / "checkpoints", reporter.say)
     started = time.monotonic()
-    trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+    trainer.train(resume_from_checkpoint=str(last) if last else None)
     if not trainer.is_world_process_zero():
         return
     encoder.save(str(config.output), create_model_card=False)
@@ -110,7 +110,7 @@ def train(config: EncoderConfig, reporter: Reporter) -> None:
         "stage": config.stage,
         "steps": trainer.state.global_step,
         "best_validation_loss": trainer.state.best_metric,
-        "resumed_from": resume.name if resume else None,
+        "resumed_from": last.name if last else None,
         "num_parameters": sum(p.numel() for p in encoder.parameters()),
         "seconds": {"training": round(time.monotonic() - started, 2)},
     }

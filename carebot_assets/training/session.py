@@ -3,9 +3,8 @@
 The training loop itself is transformers' `Trainer` (or a trl trainer).
 """
 
-import json
+import gc
 import os
-import shutil
 import sys
 import time
 import traceback
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from safetensors import SafetensorError
 from transformers import (
     AutoModelForCausalLM,
     PreTrainedModel,
@@ -23,13 +23,18 @@ from transformers import (
 from transformers.trainer_callback import PrinterCallback
 
 from carebot_assets.settings import TrainSettings
-from carebot_assets.training import checkpoint
+from carebot_assets.training import checkpoint, faults, resume
 from carebot_assets.training.config import Config, TrainingConfig, TrainingError, read_config
 from carebot_assets.training.reporter import Reporter, open_reporter
+from carebot_assets.training.speed import Speed
 from carebot_assets.training.watch import Rows, Watch
 
 CAUSE_FILE = "cause.txt"
-_TIMINGS = {"epoch", "train_runtime", "train_tokens_per_second", "num_input_tokens_seen"}
+WORLD_SIZE = "WORLD_SIZE"
+_TIMINGS = {
+    "epoch", "train_runtime", "train_tokens_per_second", "num_input_tokens_seen",
+    "tokens_per_second", "memory_mb",
+}  # fmt: skip
 Arguments = TypeVar("Arguments", bound=TrainingArguments)
 
 
@@ -47,6 +52,8 @@ def run_script(kind: type[Config], script: Callable[[Config, Reporter], None]) -
         work_dir = config.work_dir
         work_dir.mkdir(parents=True, exist_ok=True)
         (work_dir / CAUSE_FILE).unlink(missing_ok=True)
+        # What the imports made lives as long as the process: not looked through again and again.
+        gc.freeze()
         with open_reporter() as reporter:
             script(config, reporter)
     except Interrupted as stop:
@@ -83,7 +90,6 @@ def arguments(
         "logging_first_step": True,
         "logging_nan_inf_filter": False,
         "save_steps": train.save_steps,
-        "save_total_limit": 2,
         "eval_strategy": "no",
         "bf16": train.bf16,
         "seed": config.seed % 2**32,
@@ -93,10 +99,16 @@ def arguments(
         "log_level": "error",
         "include_num_input_tokens_seen": "non_padding",
         "activation_checkpointing": train.activation_checkpointing,
-        "dataloader_pin_memory": not _on_cpu(),
-        "use_cpu": _on_cpu(),
+        "dataloader_pin_memory": not on_cpu(),
+        # Told to use the CPU, accelerate leaves DeepSpeed out in silence; not told a backend for
+        # it, it takes every process for the only one.
+        "use_cpu": on_cpu() and not wants_deepspeed(),
+        "ddp_backend": "gloo" if on_cpu() and WORLD_SIZE in os.environ else None,
     }
     made = kind(**values, **more)
+    promised = int(os.environ.get(WORLD_SIZE, "1"))
+    if made.world_size != promised:
+        raise TrainingError(f"{promised} processes were started, {made.world_size} train together")
     if made.world_size == 1 and made.n_gpu > 1:
         # One process trains on one card, however many it can see: no nn.DataParallel.
         made._n_gpu = 1
@@ -104,8 +116,15 @@ def arguments(
 
 
 def load_model(folder: Path) -> PreTrainedModel:
-    """A checkpoint's weights in 32 bit: what mixed precision trains."""
-    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    """A checkpoint's weights in 32 bit: what mixed precision trains.
+
+    Raises:
+        TrainingError: the weights cannot be read.
+    """
+    try:
+        return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    except (OSError, SafetensorError) as error:
+        raise TrainingError(f"model {folder} does not load: {error}") from None
 
 
 def fit(
@@ -126,42 +145,67 @@ def fit(
         objective: strata whose loss has to fall (`train` is the training loss itself).
         counts: further numbers for the report (rows, truncated rows, ...).
     """
-    watch = Watch(trainer, train, reporter, held_out)
+    checkpoints = config.work_dir / "checkpoints"
+    say = reporter.say
+    num_parameters = _num_parameters(trainer.model)
+    last = resume.last_good(checkpoints, lambda text: say(f"{config.stage}: {text}"))
+    faults.require_room(
+        config.work_dir,
+        num_parameters,
+        train.keep_checkpoints,
+        len(resume.checkpoints(checkpoints)),
+    )
+    speed = Speed(num_parameters)
+    watch = Watch(trainer, train, reporter, held_out, speed)
     trainer.remove_callback(PrinterCallback)
+    # Sealing is part of saving, whose time the watch takes.
+    trainer.add_callback(resume.Sealing(train.keep_checkpoints))
     trainer.add_callback(watch)
-    resume = last_checkpoint(config.work_dir / "checkpoints")
-    if resume:
-        reporter.say(f"{config.stage}: resuming from {resume.name}")
+    if last:
+        say(f"{config.stage}: resuming from {last.name}")
     startup = time.time() - _process_start()
     started = time.monotonic()
-    with watch.signals():
-        trainer.train(resume_from_checkpoint=str(resume) if resume else None)
-    seconds = time.monotonic() - started
-    if watch.stopped_by:
-        raise Interrupted(
-            f"{config.stage}: stopped by {watch.stopped_by} at step {trainer.state.global_step} of "
-            f"{train.max_steps}; saved, the same command goes on from there"
-        )
-    trainer.save_model(str(config.output))
+    try:
+        with watch.signals():
+            trainer.train(resume_from_checkpoint=str(last) if last else None)
+        seconds = time.monotonic() - started
+        if watch.stopped_by:
+            raise Interrupted(
+                f"{config.stage}: stopped by {watch.stopped_by} at step "
+                f"{trainer.state.global_step} of {train.max_steps}; saved, the same command goes "
+                "on from there"
+            )
+        _save(trainer, config.output)
+    except Interrupted:
+        raise
+    except Exception as error:
+        cause = str(error) if isinstance(error, TrainingError) else None
+        cause = cause or faults.explain(error, config, train)
+        if cause is None:
+            raise
+        left = _what_is_left(checkpoints)
+        raise TrainingError(f"{cause} [step {trainer.state.global_step}; {left}]") from error
     if not trainer.is_world_process_zero():
         return
     (config.output / "training_args.bin").unlink(missing_ok=True)
-    tokens = int(trainer.state.num_input_tokens_seen) - watch.tokens_before
     report = {
         "stage": config.stage,
         "steps": trainer.state.global_step,
-        "resumed_from": resume.name if resume else None,
+        "resumed_from": last.name if last else None,
         "num_processes": trainer.args.world_size,
-        "num_parameters": _num_parameters(trainer.model),
+        "engine": watch.engine,
+        "device": speed.device,
+        "num_parameters": num_parameters,
         "tokens": int(trainer.state.num_input_tokens_seen),
-        "tokens_per_second": round(tokens / max(seconds - watch.held_out_seconds, 1e-9), 1),
+        **speed.summary(),
         "losses": watch.losses(),
         "last": {k: v for k, v in watch.last.items() if k not in _TIMINGS},
         "counts": counts or {},
         "seconds": {
             "startup": round(startup, 2),
-            "first_step": round(watch.first_step, 2),
-            "held_out": round(watch.held_out_seconds, 2),
+            "first_step": round(speed.first_step, 2),
+            "held_out": round(speed.measuring, 2),
+            "saving": round(speed.saving, 2),
             "training": round(seconds, 2),
         },
     }
@@ -169,21 +213,24 @@ def fit(
     reporter.send({"report": report})
 
 
-def last_checkpoint(folder: Path) -> Path | None:
-    """The newest complete checkpoint; what a kill left half-written is removed."""
-    found = sorted(
-        (p for p in folder.glob("checkpoint-*") if p.name.rpartition("-")[2].isdigit()),
-        key=lambda p: int(p.name.rpartition("-")[2]),
-    )
-    for path in reversed(found):
-        # The trainer's state is the last file it writes.
-        try:
-            json.loads((path / "trainer_state.json").read_text("utf-8"))
-            return path
-        except (OSError, ValueError):
-            if int(os.environ.get("RANK", "0")) == 0:
-                shutil.rmtree(path, ignore_errors=True)
-    return None
+def _save(trainer: Trainer, output: Path) -> None:
+    """Write weights, configuration and tokenizer.
+
+    Through DeepSpeed's stages 1 and 2 the trainer would write tied weights twice, though every
+    process has all of them as they are.
+    """
+    if not trainer.is_deepspeed_enabled or trainer.deepspeed.zero_optimization_stage() > 2:
+        trainer.save_model(str(output))
+    elif trainer.is_world_process_zero():
+        trainer.accelerator.unwrap_model(trainer.deepspeed).save_pretrained(output)
+        trainer.processing_class.save_pretrained(output)
+
+
+def _what_is_left(checkpoints: Path) -> str:
+    sealed = resume.sealed(checkpoints)
+    if not sealed:
+        return "nothing had been saved"
+    return f"{sealed[-1].name} is kept, the next run goes on from it"
 
 
 def _num_parameters(model: Any) -> int:
@@ -191,8 +238,18 @@ def _num_parameters(model: Any) -> int:
     return sum(getattr(p, "ds_numel", p.numel()) for p in model.parameters())
 
 
-def _on_cpu() -> bool:
-    return os.environ.get("ACCELERATE_USE_CPU", "false").lower() in {"1", "true"}
+def on_cpu() -> bool:
+    """Whether the launcher asked for the CPU."""
+    return _is_set("ACCELERATE_USE_CPU") or os.environ.get("DS_ACCELERATOR") == "cpu"
+
+
+def wants_deepspeed() -> bool:
+    """Whether the launcher asked for DeepSpeed."""
+    return _is_set("ACCELERATE_USE_DEEPSPEED")
+
+
+def _is_set(variable: str) -> bool:
+    return os.environ.get(variable, "false").lower() in {"1", "true"}
 
 
 def _process_start() -> float:

@@ -28,9 +28,9 @@ def take(
             raise ValueError(f"base model {origin}: {needed} is missing")
     if not any(source.glob("*.safetensors")):
         raise ValueError(f"base model {origin}: no *.safetensors weights; convert them first")
-    for pattern in PATTERNS:
-        for file in sorted(source.glob(pattern)):
-            _link(file.resolve(), output / file.name)
+    for file in files(source):
+        _link(file.resolve(), output / file.name)
+    taken = {file.name: checkpoint.file_hash(file) for file in files(output)}
     template = output / "chat_template.jinja"
     settings = json.loads((output / "tokenizer_config.json").read_text("utf-8"))
     if not template.is_file() and "chat_template" not in settings:
@@ -41,8 +41,9 @@ def take(
         "seed": seed,
         "steps": 0,
         "settings": {"path": origin, "revision": revision},
-        "inputs": {},
+        "inputs": taken,
         "packages": checkpoint.package_versions(),
+        "git_revision": checkpoint.git_revision(),
         "num_parameters": found.metadata.get("num_parameters", 0),
         "losses": {"before": {}, "after": {}},
         "objective": [],
@@ -51,11 +52,34 @@ def take(
     return {"origin": origin, "revision": revision, "num_parameters": manifest["num_parameters"]}
 
 
-def download(name: str, revision: str | None) -> Path:
-    """Folder of the hub's files at a revision, in the hub's own cache."""
-    from huggingface_hub import snapshot_download
+def find(name: str, revision: str | None, folder: Path) -> tuple[Path, str | None]:
+    """The folder of a base model and its revision: the given one, or the hub's cache of a name.
 
-    return Path(snapshot_download(name, revision=revision, allow_patterns=list(PATTERNS)))
+    Of a hub's repository the revision is the commit, even if a branch or nothing was asked for.
+
+    Raises:
+        ValueError: neither a folder nor a repository that can be had; a revision of a folder.
+    """
+    if folder.is_dir():
+        if revision is not None:
+            raise ValueError(f"base model {name} is a folder: it has no `revision`")
+        return folder, None
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        found = Path(snapshot_download(name, revision=revision, allow_patterns=list(PATTERNS)))
+    except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        raise ValueError(
+            f"base model {name} (revision {revision or 'newest'}): no folder {folder}, and not to "
+            f"be had from the hub: {error}"
+        ) from None
+    return found, found.name
+
+
+def files(folder: Path) -> list[Path]:
+    """The files of a model folder that are taken."""
+    return sorted({file for pattern in PATTERNS for file in folder.glob(pattern)})
 
 
 def _link(source: Path, target: Path) -> None:

@@ -1,6 +1,7 @@
 """What happens beside the training loop: held-out losses, progress, signals, broken losses."""
 
 import math
+import os
 import signal
 import time
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from carebot_assets.settings import TrainSettings
 from carebot_assets.training import losses
 from carebot_assets.training.config import TrainingError
 from carebot_assets.training.reporter import Reporter
+from carebot_assets.training.speed import Speed
 
 Rows = list[dict[str, list[int]]]
 
@@ -27,27 +29,30 @@ class Watch(TrainerCallback):
     settings: TrainSettings
     reporter: Reporter
     held_out: dict[str, Rows]
+    speed: Speed
     stopped_by: str | None = None
-    first_step: float = 0.0
-    held_out_seconds: float = 0.0
-    tokens_before: int = 0
+    engine: str = ""
     last: dict[str, float] = field(default_factory=dict)
-    _begun: float = field(default_factory=time.monotonic)
+    _step_ended: float = 0.0
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self.tokens_before = int(state.num_input_tokens_seen)
+        self.engine = engine_of(self.trainer)
         if state.global_step == 0:
             self._measure(state)
-        self._begun = time.monotonic()
+        self.speed.begin(int(state.num_input_tokens_seen))
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self.first_step = self.first_step or time.monotonic() - self._begun
+        self.speed.step()
         last = state.global_step >= state.max_steps
         if last or state.global_step % self.settings.eval_steps == 0:
             self._measure(state)
         control.should_log = control.should_log or last
         if self._asked_to_stop() and not last:
             control.should_save = control.should_training_stop = True
+        self._step_ended = time.monotonic()
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.speed.saving += time.monotonic() - self._step_ended
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
         loss = (logs or {}).get("loss")
@@ -58,17 +63,24 @@ class Watch(TrainerCallback):
                 f"the loss is {loss} at step {state.global_step}: lower `learning_rate` "
                 f"({self.settings.learning_rate}) or `max_grad_norm`, or look at the data"
             )
-        values = {k: v for k, v in logs.items() if isinstance(v, (int, float))}
+        # The trainer has put its copy of the logs into the history: the speed belongs there too.
+        found = self.speed.look(int(state.num_input_tokens_seen))
+        state.log_history[-1] |= found
+        values = {k: v for k, v in logs.items() if isinstance(v, (int, float))} | found
         self.last = values
         self.reporter.send({"step": state.global_step, **values})
-        self.reporter.say(f"step {state.global_step}/{state.max_steps} loss {loss:.4f}")
+        self.reporter.say(
+            f"step {state.global_step}/{state.max_steps} loss {loss:.4f}"
+            f" lr {values.get('learning_rate', 0):.3g} grad norm {values.get('grad_norm', 0):.3g}"
+            f" {found['tokens_per_second']:.0f} tokens/s {found['memory_mb']:.0f} MB"
+        )
 
     def _measure(self, state: Any) -> None:
         if not self.held_out:
             return
         started = time.monotonic()
         found = losses.mean_losses(self.trainer.model, self.held_out)
-        self.held_out_seconds += time.monotonic() - started
+        self.speed.measuring += time.monotonic() - started
         medical = [value for name, value in found.items() if name.startswith("medical_")]
         if medical:
             # Languages count alike, however many texts of each are held out.
@@ -114,3 +126,20 @@ class Watch(TrainerCallback):
             if flag.item() and not self.stopped_by:
                 self.stopped_by = "a signal to another process"
         return self.stopped_by is not None
+
+
+def engine_of(trainer: Trainer) -> str:
+    """What the model is wrapped in, such as `DeepSpeedEngine (ZeRO stage 2)`.
+
+    Raises:
+        TrainingError: DeepSpeed was asked for and is not used: the trainer would not say so.
+    """
+    wrapped = trainer.model_wrapped
+    name = type(wrapped).__name__
+    if not trainer.is_deepspeed_enabled and name != "DeepSpeedEngine":
+        if os.environ.get("ACCELERATE_USE_DEEPSPEED", "false").lower() == "true":
+            raise TrainingError(f"DeepSpeed was asked for, but the model is a {name}")
+        return "none" if wrapped is trainer.model else name
+    if name != "DeepSpeedEngine":
+        raise TrainingError(f"DeepSpeed was asked for, but the model is a {name}")
+    return f"{name} (ZeRO stage {wrapped.zero_optimization_stage()})"

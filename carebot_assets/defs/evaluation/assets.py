@@ -16,7 +16,7 @@ from carebot_assets.evaluation import scorecard as page
 from carebot_assets.settings import Settings, current_settings
 from carebot_assets.teacher.roles import prompt_versions
 
-MIXES = ("stable_mix", "boost_mix")
+MIXES = ("stable_mix", "boost_mix", "one_stage_mix")
 RATERS = ("domain_classifier", "quality_rater")
 TEACHER = ("teacher.model", "teacher.base_url", "teacher.offline", "teacher.max_chars")
 VOLUMES = ("documents", "filtered_corpus", "general_corpus", *MIXES, "sft_set", "dpo_pairs")
@@ -106,14 +106,15 @@ def benchmark_scores(step: Step) -> dict[str, Any]:
     partitions="consultation",
     kinds={"pytorch", "openai"},
     pool="gpu",
+    retry_while="num_failed_calls",
 )
 def consultation_scores(step: Step, teacher: TeacherResource) -> dict[str, Any]:
     """Judge's grades (1..5) of a checkpoint's answer to every turn of a consultation.
 
     Earlier turns hold the reference answers; where a conversation is too long for the model, it
     does not see the oldest rounds (the judge does), and their number is in the metadata. Grades are
-    on fluency, relevance, completeness and
-    proficiency, against the reference; an answer whose grading failed keeps the status `failed`.
+    on fluency, relevance, completeness and proficiency, against the reference; an answer whose
+    grading failed keeps the status `failed`, and the next run asks for it again.
 
     Source: CareBot 5.1 with the protocol of CMB-Clin (arXiv 2308.08833).
     """
@@ -126,6 +127,7 @@ def consultation_scores(step: Step, teacher: TeacherResource) -> dict[str, Any]:
             model.generate,
             judge,
             max_new_tokens=step.settings.evaluation.max_new_tokens,
+            log=step.log,
         )
     hashed = pl.lit(step.content_hash(checkpoint))
     step.write(frame.with_columns(checkpoint=pl.lit(checkpoint), model=hashed))
