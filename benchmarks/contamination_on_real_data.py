@@ -98,7 +98,7 @@ def main() -> None:
     by_windows = pairs.group_by(windows=windows).agg(pl.len().alias("pairs"), is_found)
     listed = dropped.join(pairs, on=KEYS, how="anti")
     kept = judged.filter(pl.col("verdict") == "keep").lazy()
-    audited = audit.no_benchmark_text(kept, items.lazy(), SETTINGS, 20_000)
+    audited = audit.no_benchmark_text(kept, items.lazy(), SETTINGS)
     if "--show" in sys.argv:
         show(dropped.join(pairs.filter(pl.col("kind") == "passage"), on=KEYS, how="anti"), items)
     print(

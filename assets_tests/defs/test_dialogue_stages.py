@@ -48,7 +48,7 @@ class FakeTeacher(TeacherResource):
 
     @contextmanager
     def open(self) -> Iterator[Any]:
-        def ask(role: str, asked: list[dict[str, str]], round: int = 0) -> list[Any]:
+        def ask(role: str, asked: list[dict[str, str]], **_: Any) -> list[Any]:
             cost = {"cached": False, "input_tokens": 1, "output_tokens": 1, "usd": 0.0}
             return [
                 SimpleNamespace(status="failed", value=None, **cost)
@@ -71,7 +71,7 @@ def store(
     monkeypatch.setenv("CAREBOT_SET__store__root", str(tmp_path / "store"))
     monkeypatch.setenv("CAREBOT_SET__instruction__sft__max_length", "4000")
     monkeypatch.setenv("CAREBOT_SET__instruction__confilter_band", "[0.5, 2.0]")
-    monkeypatch.setenv("CAREBOT_SET__instruction__min_deita_score", "8")
+    monkeypatch.setenv("CAREBOT_SET__instruction__min_deita_score", "12")
     monkeypatch.setenv("CAREBOT_SET__instruction__preference_share", "0.3")
     monkeypatch.setenv("CAREBOT_SET__instruction__min_spearman", "-1")
     monkeypatch.setenv("CAREBOT_SET__preference__prompts", "12")
@@ -122,6 +122,8 @@ def test_from_files_to_preference_pairs(store: Store) -> None:
     assert {name for name, passed in verdicts.items() if not passed} == {"records_per_language"}
     seeds = store.scan("instruction_seed_scores").collect()
     assert set(seeds["status"]) == {"ok", "failed"}
+    # While calls have failed the artifact is not current: the next run asks those again.
+    assert RECIPES["instruction_seed_scores"].current(store, None) is None
     assert store.require("instruction_raters").metadata["teacher"] == "fake"
     chosen = store.scan("sft_set").collect()
     assert set(chosen["verdict"]) == {"keep", "drop"}

@@ -12,6 +12,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
+from assets_tests.training.conftest import write_encoder
 from carebot_assets.defs.artifact import RECIPES
 from carebot_assets.defs.checking import build_checks
 from carebot_assets.defs.corpus import assets as corpus  # noqa: F401 - registers inputs
@@ -22,7 +23,8 @@ from carebot_assets.defs.launcher import Launcher
 from carebot_assets.defs.quality import assets as quality
 from carebot_assets.defs.quality import checks as quality_checks  # noqa: F401 - registers checks
 from carebot_assets.defs.resources import TeacherResource, Workshop
-from carebot_assets.raters import people
+from carebot_assets.raters import classifier, people
+from carebot_assets.raters.head import TUNED_DIR, load_head
 from carebot_assets.sample.knowledge import KnowledgeBase, load_knowledge
 from carebot_assets.sample.render import render
 from carebot_assets.settings import current_settings
@@ -266,3 +268,29 @@ def test_synthetic_documents_train_but_are_nothing_else(store: Store) -> None:
     assert trained["num_train"] + trained["num_validation"] == agreed.height + written.height
     real = store.scan("documents", SHARD).collect()["doc_id"]
     assert not set(written["doc_id"]) & set(real)
+
+
+def test_a_whole_encoder_is_trained_by_the_launcher(
+    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The asset starts a training in a process of its own and puts its head on what comes back."""
+    documents = store.scan("documents", SHARD).collect()
+    start = write_encoder(tmp_path / "bert", documents["text"].to_list())
+    encoder = {
+        "backend": "sentence_transformers", "model": start, "max_tokens": 48, "dtype": "float32",
+        "fine_tune": {"epochs": 12, "batch_size": 16, "learning_rate": 0.005},
+    }  # fmt: skip
+    monkeypatch.setenv("CAREBOT_SET__encoder", json.dumps(encoder, default=str))
+    current_settings.cache_clear()
+    found, _ = run([*SEEDS, domain.domain_classifier])
+    assert found["not_collapsed"]
+    metadata, folder = store.require("domain_classifier").metadata, store.path("domain_classifier")
+    assert metadata["stopped_by_validation"] and metadata["fine_tuning"]["steps"] > 0
+    files = {path.name for path in (folder / TUNED_DIR).rglob("*.safetensors")}
+    assert files == {"model.safetensors"}
+    below = load_head(folder, classifier.KIND).encoder
+    assert below.model == str(folder / TUNED_DIR)
+    labels = current_settings().domain.medical_labels
+    judged = classifier.predict(folder, documents.lazy(), labels)
+    medical = documents["origin"].str.starts_with("medical")
+    assert ((judged["p_medical"] >= 0.5) == medical).mean() > 0.7

@@ -27,7 +27,7 @@ class FakeJudge:
         self.asked: list[Mapping[str, str]] = []
 
     def ask(
-        self, role: str, items: Sequence[Mapping[str, str]], *, round: int = 0
+        self, role: str, items: Sequence[Mapping[str, str]], *, round: int = 0, log: Any = None
     ) -> list[FakeAnswer]:
         assert role == "judge_consultation" and round == 0
         self.asked += items

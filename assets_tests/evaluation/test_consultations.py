@@ -44,6 +44,8 @@ def test_a_grade_that_cannot_be_had_stays_failed(
     assert frame["status"].to_list() == ["scored", "failed"]
     assert frame["completeness"].to_list() == [3.0, None]
     assert info["num_failed"] == 1
+    # Asking again helps where the call failed, not where its answer is of no use.
+    assert info["num_failed_calls"] == (answer == "fail")
 
 
 def test_a_generator_that_loses_answers_is_refused(items: pl.DataFrame, judge: FakeJudge) -> None:

@@ -194,6 +194,18 @@ def test_a_ruler_is_seen() -> None:
     assert scores.partial_rank_correlation(truth, np.ones(500), truth) is None
 
 
+def test_length_is_compared_within_a_language() -> None:
+    """Chinese texts have fewer characters, and here higher scores: no rater's fault."""
+    rng = np.random.default_rng(0)
+    truth, langs = rng.normal(size=400), ["zh", "en"] * 200
+    lengths = np.where(np.array(langs) == "zh", 200, 1500) + rng.integers(0, 100, 400)
+    guess = truth + rng.normal(size=400) + np.where(np.array(langs) == "zh", 3.0, 0.0)
+    strata = pl.DataFrame({"lang": langs, "source": "web", "num_chars": lengths})
+    assert abs(scores.regression(guess, truth, strata, (3.0,))["length_correlation"]) < 0.15
+    ruler = truth + lengths / 20
+    assert scores.regression(ruler, truth, strata, (3.0,))["length_correlation"] > 0.5
+
+
 def test_backbones_side_by_side() -> None:
     seeds = labelled(240)
 

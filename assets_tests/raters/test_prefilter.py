@@ -20,7 +20,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     classifier.train(labelled(240), DOMAIN, ENCODER, seed=1).head.save(classes)
     sample = labelled(600, seed=2)
     judged = classifier.predict(classes, sample.lazy(), MEDICAL)["p_medical"].to_numpy()
-    prefilter.distil(sample, judged, 0.5, PLAN, seed=1).save(filters)
+    prefilter.distil(sample, judged, 0.5, PLAN).save(filters)
     return classes, filters
 
 
@@ -66,9 +66,9 @@ def test_without_evidence_everything_passes(
     tmp_path: Path, plan: PrefilterSettings, num: int, reason: str
 ) -> None:
     sample = labelled(num, seed=2)
-    head = prefilter.distil(sample, (sample["label"] == MEDICAL[0]).to_numpy(), 0.5, plan, seed=1)
+    head = prefilter.distil(sample, (sample["label"] == MEDICAL[0]).to_numpy(), 0.5, plan)
     head.save(tmp_path)
-    assert head.card["passes_everything"] == reason and head.card["threshold"] is None
+    assert head.card["passes_everything"] == reason and not head.card["thresholds"]
     assert prefilter.passes(tmp_path, sample.lazy())["passes"].all()
 
 
@@ -94,3 +94,23 @@ def test_threshold_keeps_the_share() -> None:
     outputs = np.arange(1000.0)
     assert (outputs >= prefilter._threshold(outputs, 0.995)).mean() == 0.995
     assert (outputs[:3] >= prefilter._threshold(outputs[:3], 0.995)).all()
+
+
+def test_each_language_has_its_threshold_and_one_without_evidence_passes(tmp_path: Path) -> None:
+    sample = labelled(600, seed=2)
+    p_medical = (sample["label"] == MEDICAL[0]).to_numpy() * 0.98 + 0.01
+    head = prefilter.distil(sample, p_medical, 0.5, PLAN)
+    assert set(head.card["thresholds"]) == set(head.card["by_lang"]) == {"zh", "en"}
+    assert head.card["lowest_recall"] < head.card["recall"] == 1.0
+    few = sample.filter((pl.col("lang") == "en") | (pl.int_range(pl.len()) < 60))
+    p_medical = (few["label"] == MEDICAL[0]).to_numpy() * 0.98 + 0.01
+    head = prefilter.distil(few, p_medical, 0.5, PLAN)
+    head.save(tmp_path)
+    assert set(head.card["thresholds"]) == {"en"}
+    passes = prefilter.passes(tmp_path, sample.lazy()).with_columns(sample["lang"])
+    assert passes.filter(lang="zh")["passes"].all() and not passes["passes"].all()
+
+
+@pytest.mark.parametrize(("kept", "num", "least"), [(995, 1000, 0.98), (100, 100, 0.97), (0, 0, 0)])
+def test_few_documents_prove_little(kept: int, num: int, least: float) -> None:
+    assert least <= prefilter.lowest_recall(kept, num) <= max(least, kept / max(1, num))

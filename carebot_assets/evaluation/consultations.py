@@ -6,6 +6,7 @@ one bad answer does not spoil the turns after it and all models are asked the sa
 Source: CMB-Clin protocol (arXiv 2308.08833), which CareBot 5.1 applies to CMtMedQA as well.
 """
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -37,7 +38,12 @@ class Judge(Protocol):
     @property
     def model(self) -> str: ...
     def ask(
-        self, role: str, items: Sequence[Mapping[str, str]], *, round: int = 0
+        self,
+        role: str,
+        items: Sequence[Mapping[str, str]],
+        *,
+        round: int = 0,
+        log: logging.Logger | None = None,
     ) -> Sequence[JudgedAnswer]: ...
 
 
@@ -73,6 +79,7 @@ def run(
     judge: Judge,
     *,
     max_new_tokens: int,
+    log: logging.Logger | None = None,
 ) -> tuple[pl.DataFrame, dict[str, Any]]:
     """Answer and grade every round.
 
@@ -82,10 +89,12 @@ def run(
         generate: the chat model; conversations in, answers out, in the same order.
         judge: an open teacher.
         max_new_tokens: limit of an answer.
+        log: told how far the judge is.
 
     Returns:
         Rows of `consultation_scores` without checkpoint and model, and counts for the manifest.
-        An answer whose grading failed, or lies outside the scale, has no grades.
+        An answer whose grading failed, or lies outside the scale, has no grades; of these only the
+        first (`num_failed_calls`) is worth asking again.
 
     Raises:
         ValueError: the generator gave another number of answers than it was asked for.
@@ -101,7 +110,8 @@ def run(
             histories, rounds["reference"], responses, strict=True
         )
     ]
-    grades = [_grades(answer, protocol) for answer in judge.ask(protocol.role, questions, round=0)]
+    answers = judge.ask(protocol.role, questions, round=0, log=log)
+    grades = [_grades(answer, protocol) for answer in answers]
     frame = rounds.select(
         "item_id",
         "suite",
@@ -111,7 +121,8 @@ def run(
         **{name: pl.Series([g.get(name) for g in grades], dtype=pl.Float64) for name in DIMENSIONS},
         judge=pl.lit(judge.model),
     )
-    return frame, summarize(frame)
+    failed_calls = sum(answer.status != "ok" for answer in answers)
+    return frame, {**summarize(frame), "num_failed_calls": failed_calls}
 
 
 def shorten(

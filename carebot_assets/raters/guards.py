@@ -22,6 +22,13 @@ def floor(name: str, metrics: Mapping[str, Any], minimum: float) -> Finding:
     return inside(name.replace("_", " "), metrics.get(name), minimum, 1.0)
 
 
+def faults_are_seen(metrics: Mapping[str, Any], planted: int, minimum: float) -> Finding:
+    """Good texts are above their spoilt twins often enough; nothing planted, nothing to see."""
+    if not planted or metrics.get("planted_won_ratio") is None:
+        return Finding(True, "no faults were planted", {"planted_won_ratio": None})
+    return floor("planted_won_ratio", metrics, minimum)
+
+
 def class_minimum(labels: pl.LazyFrame, wanted: Sequence[str], minimum: int) -> Finding:
     """Every label of the profile has enough agreed documents to be learned."""
     counts = dict(

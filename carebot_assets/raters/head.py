@@ -9,9 +9,11 @@ import numpy as np
 import polars as pl
 
 from carebot_assets.raters.encoder import Encoder, open_encoder
+from carebot_assets.raters.writing import Writing
 from carebot_assets.settings import EncoderSettings
 
 WEIGHTS_FILE, CARD_FILE, TUNED_DIR = "head.safetensors", "rater.json", "encoder"
+WRITING_FILE = "writing.safetensors"
 # Scores are rounded to what single precision can promise, so that tables compare equal.
 DECIMALS = 5
 # Documents between two savings of work done; batches of similar length are made inside.
@@ -24,12 +26,19 @@ class Head:
 
     Attributes:
         card: what a person or a later stage must know: kind, labels, calibration, metrics.
+        writing: measures of how a text is written, which stand beside the encoder's vectors.
     """
 
     weight: np.ndarray
     bias: np.ndarray
     encoder: EncoderSettings
     card: dict[str, Any]
+    writing: Writing | None = None
+
+    def vectors(self, encoder: Encoder, texts: pl.Series) -> Any:
+        """What the weights are for, one row a text."""
+        rows = encoder.encode(texts.to_list())
+        return beside(rows, self.writing.encode(texts)) if self.writing else rows
 
     def outputs(self, vectors: Any) -> np.ndarray:
         """One row of raw outputs a text."""
@@ -44,6 +53,8 @@ class Head:
             "bias": np.ascontiguousarray(self.bias, dtype=np.float32),
         }
         save_file(tensors, folder / WEIGHTS_FILE)
+        if self.writing:
+            save_file(self.writing.tensors(), folder / WRITING_FILE)
         card = {"encoder": json.loads(self.encoder.model_dump_json()), **self.card}
         text = json.dumps(card, indent=1, ensure_ascii=False, sort_keys=True)
         (folder / CARD_FILE).write_text(text, "utf-8")
@@ -79,11 +90,20 @@ def load_head(folder: Path, kind: str) -> Head:
             raise ValueError(f"kind is {card['kind']!r}, expected {kind!r}")
         encoder = EncoderSettings(**card.pop("encoder"))
         weight, bias = tensors["weight"], tensors["bias"]
+        kept = folder / WRITING_FILE
+        writing = Writing.of_tensors(load_file(kept)) if kept.is_file() else None
         if weight.ndim != 2 or weight.shape[0] != bias.shape[0]:
             raise ValueError(f"weight {weight.shape} does not fit bias {bias.shape}")
     except (OSError, KeyError, ValueError) as error:
         raise ValueError(f"{folder} holds no {kind}: {error}") from None
-    return Head(weight, bias, tuned(encoder, folder), card)
+    return Head(weight, bias, tuned(encoder, folder), card, writing)
+
+
+def beside(one: Any, two: Any) -> Any:
+    """Two matrices side by side."""
+    from scipy.sparse import csr_matrix, hstack
+
+    return hstack([csr_matrix(one), csr_matrix(two)]).tocsr()
 
 
 def tuned(encoder: EncoderSettings, folder: Path) -> EncoderSettings:
@@ -116,7 +136,7 @@ def outputs_of(
         kept = _kept(done, ids[-1]) if done else None
         if kept is None:
             encoder = encoder or open_encoder(head.encoder)
-            kept = head.outputs(encoder.encode(chunk["text"].fill_null("").to_list()))
+            kept = head.outputs(head.vectors(encoder, chunk["text"].fill_null("")))
             if done:
                 _keep(done, ids[-1], kept)
         found.append(kept)

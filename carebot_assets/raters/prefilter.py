@@ -1,11 +1,13 @@
 """The cheap model in front of the classifier: it drops what cannot be medical.
 
-A logistic model on hashed character n-grams, distilled from the classifier's own verdicts on
-unlabelled documents; a document under its threshold is dropped without being encoded. The
-threshold is the highest that keeps the asked share of what the classifier finds medical among
-documents the prefilter has not learned from.
+A linear model on hashed characters and words, distilled from the classifier's own verdicts on
+unlabelled documents: a ridge on its log odds, which say more of a document than yes or no. A
+document under the threshold of its language is dropped without being encoded. A threshold is the
+highest that keeps the asked share of what the classifier finds medical among documents that the
+model judging them had not learned from.
 """
 
+from math import sqrt
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +17,19 @@ import polars as pl
 from carebot_assets.raters import classifier
 from carebot_assets.raters.encoder import open_encoder
 from carebot_assets.raters.head import Head, load_head, outputs_of
-from carebot_assets.raters.splitting import is_validation
+from carebot_assets.raters.splitting import near_duplicate_groups
 from carebot_assets.settings import EncoderSettings, PrefilterSettings
 
 KIND = "domain prefilter"
-# Below so many medical documents on either side nothing can be said about a recall near 1.
+# With fewer medical documents of a language nothing can be said about a recall near 1.
 MIN_MEDICAL = 40
-VALIDATION_RATIO = 0.5
 MAX_CHARS = 2000
+FOLDS = 4
+ALPHA = 0.1
+# Log odds beyond which a verdict is as sure as can be.
+MAX_LOG_ODDS = 10.0
+# Standard normal quantile of the one-sided 95 % bound on a recall.
+Z = 1.645
 
 
 def distil(
@@ -30,56 +37,65 @@ def distil(
     p_medical: np.ndarray,
     threshold: float,
     settings: PrefilterSettings,
-    seed: int,
 ) -> Head:
-    """A prefilter and its threshold, from the classifier's probabilities.
+    """A prefilter and its thresholds, from the classifier's probabilities.
 
-    Where it is switched off, or the sample holds too few documents of either kind to set a
-    threshold, it lets everything pass, and its card says why.
+    Where it is switched off, or the sample holds too few documents of either kind in any language,
+    it lets everything pass, and its card says why. A language with too few passes as a whole.
 
     Args:
-        documents: `text` of unlabelled documents.
+        documents: `text` and `lang` of unlabelled documents.
         p_medical: the classifier's probability of each.
         threshold: of the classifier.
     """
-    from sklearn.linear_model import LogisticRegression
-
-    encoder = EncoderSettings(features=settings.features, max_chars=MAX_CHARS)
-    held_out = is_validation(documents["text"], VALIDATION_RATIO, seed)
-    medical = np.asarray(p_medical) >= threshold
-    counts = [int(part.sum()) for part in (medical[held_out], medical[~held_out], ~medical)]
-    card: dict[str, Any] = {
-        "kind": KIND, "threshold": -np.inf, "num_documents": documents.height,
-        "num_medical_held_out": counts[0], "min_recall": settings.min_recall,
-    }  # fmt: skip
-    nothing = Head(
-        np.zeros((1, settings.features), np.float32), np.zeros(1, np.float32), encoder, card
+    encoder = EncoderSettings(
+        backend="char_word_ngram", features=settings.features, max_chars=MAX_CHARS
     )
-    if not settings.enabled or min(counts) < MIN_MEDICAL:
+    card: dict[str, Any] = {
+        "kind": KIND, "num_documents": documents.height, "min_recall": settings.min_recall,
+    }  # fmt: skip
+    medical, langs = np.asarray(p_medical) >= threshold, documents["lang"].to_numpy()
+    enough = [
+        lang
+        for lang in np.unique(langs)
+        if min((medical & (langs == lang)).sum(), (~medical & (langs == lang)).sum()) >= MIN_MEDICAL
+    ]
+    if not settings.enabled or not enough:
         reason = "off" if not settings.enabled else "too few documents to learn from"
-        nothing.card = _readable(
-            card | {"passes_everything": reason, "recall": 1.0, "saved_ratio": 0.0}
-        )
-        return nothing
+        card |= {"passes_everything": reason, "recall": 1.0, "saved_ratio": 0.0, "thresholds": {}}
+        nothing = np.zeros((1, 2 * settings.features), np.float32)
+        return Head(nothing, np.zeros(1, np.float32), encoder, card)
     vectors = open_encoder(encoder).encode(documents["text"].to_list())
-    model = LogisticRegression(C=10.0, class_weight="balanced", max_iter=300)
-    model.fit(vectors[~held_out], medical[~held_out])
-    head = Head(model.coef_.astype(np.float32), model.intercept_.astype(np.float32), encoder, {})
-    outputs = head.outputs(vectors[held_out])[:, 0]
-    card["threshold"] = float(_threshold(outputs[medical[held_out]], settings.min_recall))
-    card["recall"] = float((outputs[medical[held_out]] >= card["threshold"]).mean())
-    card["saved_ratio"] = float((outputs < card["threshold"]).mean())
-    head.card = _readable(card)
-    return head
+    wanted = _log_odds(p_medical)
+    outputs = _unseen_outputs(vectors, wanted, near_duplicate_groups(documents["text"]))
+    passes, by_lang = np.ones(documents.height, bool), dict[str, dict[str, Any]]()
+    for lang in enough:
+        rows = langs == lang
+        limit = _threshold(outputs[rows & medical], settings.min_recall)
+        passes[rows] = outputs[rows] >= limit
+        by_lang[str(lang)] = _measured(passes[rows], medical[rows]) | {"threshold": limit}
+    weight, bias = _fit(vectors, wanted)
+    card |= {
+        "thresholds": {lang: numbers.pop("threshold") for lang, numbers in by_lang.items()},
+        **_measured(passes, medical),
+        "by_lang": by_lang,
+    }
+    return Head(weight, bias, encoder, card)
 
 
 def passes(folder: Path, texts: pl.LazyFrame) -> pl.DataFrame:
-    """`doc_id` and whether the classifier has to see it, of every row of `doc_id`, `text`."""
+    """`doc_id` and whether the classifier has to see it, of every row of `doc_id`, `lang`,
+    `text`."""
     head = load_head(folder, KIND)
-    if head.card["threshold"] is None:
+    thresholds = head.card["thresholds"]
+    if not thresholds:
         return texts.select("doc_id", passes=pl.lit(True)).collect()
     ids, outputs = outputs_of(head, texts)
-    return pl.DataFrame({"doc_id": ids, "passes": outputs[:, 0] >= head.card["threshold"]})
+    langs = texts.select("doc_id", "lang").collect()
+    limit = pl.col("lang").replace_strict(thresholds, default=None, return_dtype=pl.Float64)
+    return pl.DataFrame({"doc_id": ids, "output": outputs[:, 0]}).join(
+        langs, on="doc_id", how="left", maintain_order="left"
+    ).select("doc_id", passes=(pl.col("output") >= limit).fill_null(True))  # fmt: skip
 
 
 def predict(
@@ -134,13 +150,51 @@ def report(predicted: pl.DataFrame, audit: pl.DataFrame, threshold: float) -> di
     }
 
 
+def lowest_recall(num_kept: int, num_medical: int) -> float:
+    """Lower end of a recall (Wilson, one-sided 95 %)."""
+    if not num_medical:
+        return 0.0
+    share = num_kept / num_medical
+    spread = Z * sqrt(share * (1 - share) / num_medical + Z**2 / (4 * num_medical**2))
+    return max(0.0, (share + Z**2 / (2 * num_medical) - spread) / (1 + Z**2 / num_medical))
+
+
+def _measured(passes: np.ndarray, medical: np.ndarray) -> dict[str, Any]:
+    num_kept, num_medical = int((passes & medical).sum()), int(medical.sum())
+    return {
+        "num_medical": num_medical,
+        "recall": num_kept / num_medical,
+        "lowest_recall": round(lowest_recall(num_kept, num_medical), 4),
+        "saved_ratio": float((~passes).mean()),
+    }
+
+
+def _log_odds(probability: np.ndarray) -> np.ndarray:
+    tiny = float(np.exp(-MAX_LOG_ODDS))
+    p = np.clip(np.asarray(probability, dtype=np.float64), tiny, 1 - tiny)
+    return np.log(p / (1 - p))
+
+
+def _fit(vectors: Any, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    from sklearn.linear_model import Ridge
+
+    model = Ridge(alpha=ALPHA, solver="lsqr").fit(vectors, wanted)
+    return model.coef_.reshape(1, -1).astype(np.float32), np.array([model.intercept_], np.float32)
+
+
+def _unseen_outputs(vectors: Any, wanted: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Outputs on every document of a model that had learned from no near-duplicate of it."""
+    from sklearn.model_selection import GroupKFold
+
+    outputs = np.zeros(len(wanted))
+    folds = GroupKFold(min(FOLDS, len(np.unique(groups))))
+    for learn, see in folds.split(vectors, wanted, groups):
+        weight, bias = _fit(vectors[learn], wanted[learn])
+        outputs[see] = np.asarray(vectors[see] @ weight.T)[:, 0] + bias[0]
+    return outputs
+
+
 def _threshold(medical_outputs: np.ndarray, min_recall: float) -> float:
     """The highest output that at least `min_recall` of the medical documents reach."""
     ordered = np.sort(medical_outputs)
     return float(ordered[int(np.floor((1 - min_recall) * len(ordered)))])
-
-
-def _readable(card: dict[str, Any]) -> dict[str, Any]:
-    """JSON knows no infinity: no threshold is null."""
-    finite = card["threshold"] if np.isfinite(card["threshold"]) else None
-    return card | {"threshold": finite}

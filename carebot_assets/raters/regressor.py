@@ -1,22 +1,37 @@
 """A rater of one rubric: a ridge head on an encoder that predicts the teacher's score."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from carebot_assets.raters import scores
+from carebot_assets.raters import faults, scores
 from carebot_assets.raters.classifier import split
-from carebot_assets.raters.encoder import open_encoder
-from carebot_assets.raters.head import DECIMALS, Head, Trained, load_head, outputs_of, tuned
+from carebot_assets.raters.encoder import Encoder, open_encoder
+from carebot_assets.raters.head import (
+    DECIMALS,
+    Head,
+    Trained,
+    beside,
+    load_head,
+    outputs_of,
+    tuned,
+)
 from carebot_assets.raters.rubric import Rubric
 from carebot_assets.raters.splitting import near_duplicate_groups
+from carebot_assets.raters.writing import learn
 from carebot_assets.settings import EncoderSettings
 
 MIN_DOCUMENTS = 10
 ALPHA = 0.3
 CALIBRATION_FOLDS = 3
+MIN_SLOPE = 0.3
+# Large enough for the ridge to leave the bias alone.
+BIAS_COLUMN = 10.0
+# Weight of what twins say beside what the teacher says, a seed counting 1.
+TWINS_WEIGHT = 0.5
 
 
 def train(
@@ -28,11 +43,14 @@ def train(
     validation_ratio: float = 0.2,
     cuts: tuple[float, ...] = (3.0, 4.0),
     folder: Path | None = None,
+    planted_faults: int = 0,
 ) -> Trained:
     """Fit the head on scored texts and measure it on those held out.
 
-    Slope and shift that undo the ridge's shrinking are fitted on training rows, each seen by a
-    head that had not learned from it.
+    With planted faults the head also sees how a text is written, and learns from twins of the
+    training texts how much lower each must be than its origin; see `faults`. Slope and shift that
+    undo the ridge's shrinking are fitted on training rows, each seen by a head that had not learned
+    from it.
 
     Args:
         seeds: `text`, `score`, `lang`, `source`; rows without a score must have been left out.
@@ -42,41 +60,89 @@ def train(
         validation_ratio: share for validation.
         cuts: scores at which agreement is reported.
         folder: where an encoder trained for this head lies.
+        planted_faults: spoilt twins of every text.
 
     Raises:
         ValueError: too few texts, or all with one score.
     """
     held_out = split(seeds, validation_ratio, seed)
-    truth = seeds["score"].to_numpy()
-    if (~held_out).sum() < MIN_DOCUMENTS or not held_out.any() or truth[~held_out].std() == 0:
+    known, seen = seeds.filter(pl.Series(~held_out)), seeds.filter(pl.Series(held_out))
+    scored, truth = known["score"].to_numpy(), seen["score"].to_numpy()
+    if len(scored) < MIN_DOCUMENTS or not len(truth) or scored.std() == 0:
         raise ValueError(
             f"{seeds.height} scored texts with {seeds['score'].n_unique()} different scores do not "
             f"make a {rubric.name}; raise the number of seeds (quality.seed_documents, "
             "instruction.seed_rounds)"
         )
-    vectors = open_encoder(tuned(encoder, folder) if folder else encoder).encode(
-        seeds["text"].to_list()
-    )
-    known, scored = vectors[~held_out], truth[~held_out]
-    groups = near_duplicate_groups(seeds["text"].filter(pl.Series(~held_out)))
-    slope, shift = _calibrate(known, scored, groups)
-    weight, bias = _fit(known, scored)
-    head = Head(weight * np.float32(slope), bias * slope + shift, encoder, {})
-    predicted = _clip(head.outputs(vectors[held_out])[:, 0], rubric)
+    below = open_encoder(tuned(encoder, folder) if folder else encoder)
+    vectors, fallen, head = _rows(known, below, planted_faults, seed)
+    head.encoder = encoder
+    groups = near_duplicate_groups(known["text"])
+    slope, shift = _calibrate(vectors, scored, fallen, groups)
+    weight, bias = _fit(vectors, scored, fallen.rows)
+    head.weight, head.bias = weight * np.float32(slope), bias * slope + shift
+    raw = head.outputs(head.vectors(below, seen["text"]))[:, 0]
+    predicted = _clip(raw, rubric)
     metrics = {
-        "num_train": int((~held_out).sum()),
-        "num_validation": int(held_out.sum()),
+        "num_train": known.height,
+        "num_validation": seen.height,
         **scores.regression(
             predicted,
-            truth[held_out],
-            seeds.select("lang", "source", num_chars=pl.col("text").str.len_chars()).filter(
-                pl.Series(held_out)
-            ),
+            truth,
+            seen.select("lang", "source", num_chars=pl.col("text").str.len_chars()),
             cuts,
         ),
     }
+    if planted_faults:
+        metrics |= _planted(head, below, seen, raw, planted_faults, seed)
     head.card = {"kind": rubric.name, "source": rubric.source, "metrics": metrics}
-    return Trained(head, metrics, predicted, truth[held_out])
+    return Trained(head, metrics, predicted, truth)
+
+
+@dataclass(frozen=True)
+class Fallen:
+    """What twins lack: vectors of origins less those of their twins, and whose they are."""
+
+    rows: Any
+    origins: np.ndarray
+
+
+def _rows(
+    known: pl.DataFrame, encoder: Encoder, planted_faults: int, seed: int
+) -> tuple[Any, Fallen, Head]:
+    """Vectors of training texts, what their twins lack, and a head that still has no weights."""
+    head = Head(np.zeros((1, 0)), np.zeros(1), EncoderSettings(), {})
+    vectors = encoder.encode(known["text"].to_list())
+    if not planted_faults:
+        return vectors, Fallen(vectors[:0], np.zeros(0, np.int64)), head
+    twins = faults.plant(known, planted_faults, seed)
+    texts = pl.concat([known["text"], twins["text"]])
+    origins = np.concatenate([np.arange(known.height), twins["origin"].to_numpy()])
+    head.writing, written = learn(known["text"], texts, origins)
+    vectors = beside(vectors, written[: known.height])
+    spoilt = beside(encoder.encode(twins["text"].to_list()), written[known.height :])
+    whose = twins["origin"].to_numpy()
+    return vectors, Fallen((vectors[whose] - spoilt).tocsr(), whose), head
+
+
+def _planted(
+    head: Head, encoder: Encoder, seen: pl.DataFrame, raw: np.ndarray, num_each: int, seed: int
+) -> dict[str, Any]:
+    """How often a validation text is above a spoilt twin of itself, by language and fault."""
+    twins = faults.plant(seen, num_each, seed)
+    if not twins.height:
+        return {"planted_won_ratio": None, "by_fault": {}}
+    below = head.outputs(head.vectors(encoder, twins["text"]))[:, 0]
+    whose = twins["origin"].to_numpy()
+    won = twins.select("fault", lang=seen["lang"].gather(whose), won=pl.Series(raw[whose] > below))
+    parts = won.group_by("lang", "fault").agg(pl.len(), pl.col("won").mean()).sort("lang", "fault")
+    return {
+        "planted_won_ratio": round(float(won["won"].mean()), 4),  # type: ignore[arg-type]
+        "by_fault": {
+            f"{lang} {fault}": {"num_twins": num, "won_ratio": round(ratio, 4)}
+            for lang, fault, num, ratio in parts.iter_rows()
+        },
+    }
 
 
 def predict(
@@ -92,25 +158,38 @@ def _clip(outputs: np.ndarray, rubric: Rubric) -> np.ndarray:
     return np.clip(outputs, rubric.low, rubric.high)
 
 
-def _fit(vectors: Any, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _fit(vectors: Any, truth: np.ndarray, fallen: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Weight and bias of a ridge on scores and, beside them, on how much lower twins have to be."""
+    from scipy.sparse import csr_matrix, vstack
     from sklearn.linear_model import Ridge
 
-    model = Ridge(alpha=ALPHA, solver="lsqr").fit(vectors, truth)
-    return model.coef_.reshape(1, -1).astype(np.float32), np.array([model.intercept_], np.float32)
+    # All twins together weigh so much, however many there are.
+    weight_of_one = np.sqrt(TWINS_WEIGHT * len(truth) / max(1, fallen.shape[0]))
+    constant = np.concatenate([np.full(len(truth), BIAS_COLUMN), np.zeros(fallen.shape[0])])
+    both = vstack([csr_matrix(vectors), csr_matrix(fallen * np.float32(weight_of_one))])
+    rows = beside(both, constant[:, None])
+    wanted = np.concatenate([truth, np.full(fallen.shape[0], faults.PENALTY * weight_of_one)])
+    weight = Ridge(alpha=ALPHA, solver="lsqr", fit_intercept=False).fit(rows, wanted).coef_
+    bias = np.array([weight[-1] * BIAS_COLUMN], np.float32)
+    return weight[:-1].reshape(1, -1).astype(np.float32), bias
 
 
-def _calibrate(vectors: Any, truth: np.ndarray, groups: np.ndarray) -> tuple[float, float]:
+def _calibrate(
+    vectors: Any, truth: np.ndarray, fallen: Fallen, groups: np.ndarray
+) -> tuple[float, float]:
     """Slope and shift from outputs of heads that had not learned from the row."""
     from sklearn.model_selection import GroupKFold
 
     if len(np.unique(groups)) < MIN_DOCUMENTS:
         return 1.0, 0.0
     outputs = np.zeros(len(truth))
-    for learn, see in GroupKFold(CALIBRATION_FOLDS).split(vectors, truth, groups):
-        weight, bias = _fit(vectors[learn], truth[learn])
+    for learn_rows, see in GroupKFold(CALIBRATION_FOLDS).split(vectors, truth, groups):
+        twins = np.isin(fallen.origins, learn_rows)
+        weight, bias = _fit(vectors[learn_rows], truth[learn_rows], fallen.rows[twins])
         outputs[see] = np.asarray(vectors[see] @ weight.T)[:, 0] + bias[0]
     if outputs.std() == 0:
         return 1.0, 0.0
-    slope, shift = np.polyfit(outputs, truth, 1)
-    # A slope at or below nothing means the head has learned nothing: leave that to the checks.
-    return (float(slope), float(shift)) if slope > 0 else (1.0, 0.0)
+    # With few seeds the best slope may be next to nothing, and all documents would get one score:
+    # how much the head has learned is for the checks to say.
+    slope = max(MIN_SLOPE, float(np.polyfit(outputs, truth, 1)[0]))
+    return slope, float(truth.mean() - slope * outputs.mean())

@@ -73,7 +73,9 @@ def regression(
     """Metrics of a rater on validation, altogether, by language, source and length.
 
     `length_correlation` is the partial rank correlation of the guess with the length of the text
-    given the truth: what the rater reads from length alone. Far from 0, it measures length.
+    given the truth: what the rater reads from length alone. Far from 0, it measures length. Taken
+    within each language and averaged over the documents: characters of one are no measure of the
+    other.
 
     Args:
         strata: `lang`, `source` and `num_chars` of the rows.
@@ -89,7 +91,7 @@ def regression(
     return {
         **part(np.ones(len(truth), bool)),
         "score_std": _number(guess.std()),
-        "length_correlation": partial_rank_correlation(guess, lengths, truth),
+        "length_correlation": _length_correlation(guess, lengths, truth, strata["lang"]),
         "by_lang": _parts(strata["lang"], part),
         "by_source": _parts(strata["source"], part),
         "by_length": _parts(names, part),
@@ -107,6 +109,18 @@ def partial_rank_correlation(one: np.ndarray, two: np.ndarray, given: np.ndarray
     r = spearmanr(columns).statistic
     rest = np.sqrt((1 - r[0, 2] ** 2) * (1 - r[1, 2] ** 2))
     return _number((r[0, 1] - r[0, 2] * r[1, 2]) / rest) if rest > 0 else None
+
+
+def _length_correlation(
+    guess: np.ndarray, lengths: np.ndarray, truth: np.ndarray, langs: pl.Series
+) -> float | None:
+    parts = [(langs == lang).to_numpy() for lang in langs.unique().sort()]
+    found = [(rows.sum(), partial_rank_correlation(guess[rows], lengths[rows], truth[rows]))
+             for rows in parts]  # fmt: skip
+    known = [(num, value) for num, value in found if value is not None]
+    return (
+        _number(np.average([v for _, v in known], weights=[n for n, _ in known])) if known else None
+    )
 
 
 def as_markdown(parts: dict[str, dict[str, Any]], first: str) -> str:

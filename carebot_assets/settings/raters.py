@@ -20,13 +20,15 @@ class FineTuneSettings(Section):
 class EncoderSettings(Section):
     """Backend that turns text into vectors.
 
-    `hybrid` is words beside sentence vectors. `model` is a path or hub name of a sentence model;
-    without one the packaged all-MiniLM-L6-v2 is used. `batch_tokens` are padded tokens a batch;
-    `dtype` auto is bfloat16 where the processor has it. `fine_tune` trains the encoder itself
-    first, which wants a GPU.
+    `char_word_ngram` is both kinds of n-grams, `hybrid` words beside sentence vectors. `model` is a
+    path or hub name of a sentence model; without one the packaged all-MiniLM-L6-v2 is used.
+    `batch_tokens` are padded tokens a batch; `dtype` auto is bfloat16 where the processor has it.
+    `fine_tune` trains the encoder itself first, which wants a GPU.
     """
 
-    backend: Literal["char_ngram", "word_ngram", "sentence_transformers", "hybrid"] = "char_ngram"
+    backend: Literal[
+        "char_ngram", "word_ngram", "char_word_ngram", "sentence_transformers", "hybrid"
+    ] = "char_ngram"
     model: str | None = None
     max_tokens: Positive = 256
     max_chars: Positive = 2000
@@ -47,8 +49,8 @@ class PrefilterSettings(Section):
     are shown to the classifier, to measure what it costs."""
 
     enabled: bool = True
-    documents: Positive = 5000
-    features: Positive = 16_384
+    documents: Positive = 10_000
+    features: Positive = 262_144
     min_recall: Annotated[float, Field(gt=0, lt=1)] = 0.995
     audit_documents: Positive = 100
 
@@ -85,6 +87,12 @@ class DomainSettings(Section):
 
 
 class QualitySettings(Section):
+    """Seeds of the quality rater and where its scores are cut.
+
+    From every seed `planted_faults` spoilt twins are made, from which the rater learns what is
+    worse; at most one of each of the five faults.
+    """
+
     seed_documents: Positive
     human_scores: str | None = None
     max_round_gap: Annotated[float, Field(gt=0)] = 2.0
@@ -96,6 +104,8 @@ class QualitySettings(Section):
     min_kappa: Annotated[float, Field(ge=-1, le=1)] = 0.4
     min_spearman: Annotated[float, Field(ge=-1, le=1)] = 0.3
     max_length_correlation: Ratio = 0.5
+    planted_faults: Annotated[int, Field(ge=0, le=5)] = 3
+    min_planted_won: Ratio = 0.7
     backbones: dict[str, EncoderSettings] = {}
     keep_band: tuple[Ratio, Ratio] = (0.05, 1.0)
 

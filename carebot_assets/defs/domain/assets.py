@@ -184,9 +184,10 @@ def domain_backbones(step: Step) -> dict[str, Any]:
 def domain_prefilter(step: Step) -> dict[str, Any]:
     """Cheap model in front of the classifier, distilled from its verdicts on unlabelled documents.
 
-    A linear model on hashed character n-grams. Its threshold is the highest that keeps
-    `domain.prefilter.min_recall` of what the classifier finds medical among documents it did not
-    learn from; with too few of them it lets everything pass and says so.
+    A linear model on hashed characters and words. Its threshold for a language is the highest that
+    keeps `domain.prefilter.min_recall` of what the classifier finds medical among documents the
+    model judging them did not learn from (`lowest_recall` is the lower end of what that shows);
+    with too few of them it lets everything pass and says so.
     """
     from carebot_assets.raters import classifier, prefilter
 
@@ -199,9 +200,7 @@ def domain_prefilter(step: Step) -> dict[str, Any]:
     judged = classifier.predict(
         step.path("domain_classifier"), texts.lazy(), settings.domain.medical_labels
     )
-    head = prefilter.distil(
-        texts, judged["p_medical"].to_numpy(), settings.domain.threshold, plan, settings.seed
-    )
+    head = prefilter.distil(texts, judged["p_medical"].to_numpy(), settings.domain.threshold, plan)
     head.save(step.draft.dir)
     return head.card
 

@@ -94,17 +94,19 @@ def _open_rounds(step: Step) -> pl.DataFrame:
     settings=["instruction.seed_rounds", *TEACHER],
     kinds={"polars", "openai"},
     extra=lambda: prompt_versions(deita.ROLE),
+    retry_while="num_failed",
 )
 def instruction_seed_scores(step: Step, teacher: TeacherResource) -> dict[str, Any]:
     """Deita complexity and quality, 1..6 each, that the teacher gives a sample of rounds.
 
     Rounds of the fit open records, evenly over the sources; each is rated alone. Choice questions
-    are not rated. Source: Deita (arXiv 2312.15685) 3.
+    are not rated. While calls have failed, the next run asks those again. Source: Deita (arXiv
+    2312.15685) 3.
     """
     wanted, seed = step.settings.instruction.seed_rounds, step.settings.seed
     sample = deita.sample(_open_rounds(step), wanted, seed)
     with teacher.open() as model:
-        answers = model.ask(deita.ROLE, deita.items(sample))
+        answers = model.ask(deita.ROLE, deita.items(sample), log=step.log)
         table = tables.BY_NAME[step.name].schema
         step.write(deita.scored(sample, answers, model.model).select(table.names()).cast(table))
         return {"teacher": model.description, **teacher_summary(answers)}

@@ -59,24 +59,30 @@ def chat_responses(step: Step) -> dict[str, Any]:
     settings=["teacher.model", "teacher.base_url", "teacher.offline", "teacher.max_chars"],
     kinds={"polars", "openai"},
     extra=lambda: prompt_versions(preference.ANSWER_ROLE, preference.JUDGE_ROLE),
+    retry_while="num_subjective_failed",
 )
 def dpo_pairs(step: Step, teacher: TeacherResource) -> dict[str, Any]:
     """Chosen and rejected answers, or the reason why a prompt gave no pair.
 
     Subjective: the teacher answers as a doctor and judges its answer against the model's, in both
-    orders; contradictions, ties and failures give no pair and are counted. Objective: the right
-    option against a wrong one chosen by hash. Source: CareBot 1.5.
+    orders; contradictions, ties and failures give no pair and are counted, and while calls have
+    failed, the next run asks those again. Objective: the right option against a wrong one chosen by
+    hash. Source: CareBot 1.5.
     """
     prompts = step.scan("preference_prompts").collect()
     is_choice = pl.col("kind") == "choice"
     asked = prompts.filter(~is_choice)
     with teacher.open() as model:
-        answers = model.ask(preference.ANSWER_ROLE, preference.answer_items(asked))
+        answers = model.ask(preference.ANSWER_ROLE, preference.answer_items(asked), log=step.log)
         responses = step.scan("chat_responses").collect()
         candidates = preference.candidates(asked, responses, answers)
         compared = candidates.filter("is_judged")
         straight, swapped = (
-            model.ask(preference.JUDGE_ROLE, preference.judge_items(compared, swapped=order))
+            model.ask(
+                preference.JUDGE_ROLE,
+                preference.judge_items(compared, swapped=order),
+                log=step.log,
+            )
             for order in (False, True)
         )
         subjective = preference.subjective_pairs(candidates, straight, swapped)

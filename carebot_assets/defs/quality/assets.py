@@ -75,19 +75,24 @@ def quality_seed_scores(step: Step, teacher: TeacherResource) -> dict[str, Any]:
 @artifact(
     inputs=["quality_seed_sample", "quality_seed_scores"],
     settings=["quality.validation_ratio", "quality.keep_score", "quality.very_high_score",
-              "encoder"],
+              "quality.planted_faults", "encoder"],
     kinds={"scikitlearn"},
     pool="gpu",
-    version="2",
+    version="3",
 )  # fmt: skip
 def quality_rater(step: Step, launcher: Launcher) -> dict[str, Any]:
     """Quality rater: a ridge head on an encoder that predicts the teacher's score.
 
+    Beside the encoder's vectors it sees how a text is written (order, seams, oddness, ending), and
+    it learns from spoilt twins of its seeds, which have to be a point lower: sentences disordered,
+    passages patched in, adverts, misread characters, broken off. `planted_won_ratio` is how often a
+    validation text is above a spoilt twin of itself.
     Spearman correlation, mean absolute error and agreement at the two thresholds are those of
     validation, by language, source and length too; near-duplicates never straddle the split.
     `length_correlation` shows how far the rater merely measures length. Scores are clipped to
     0..5. With `encoder.fine_tune` the encoder is trained first. Files: head.safetensors,
-    rater.json, with fine-tuning the folder encoder. Source: CareBot 4.1 (DataRater on bge-m3).
+    rater.json, writing.safetensors, with fine-tuning the folder encoder. Source: CareBot 4.1
+    (DataRater on bge-m3).
     """
     from carebot_assets.raters import plots, regressor, rubric, scores
 
@@ -97,6 +102,7 @@ def quality_rater(step: Step, launcher: Launcher) -> dict[str, Any]:
     trained = regressor.train(
         seeds, rubric.QUALITY, settings.encoder, settings.seed, validation_ratio=ratio,
         cuts=_cuts(settings.quality), folder=step.draft.dir,
+        planted_faults=settings.quality.planted_faults,
     )  # fmt: skip
     trained.head.save(step.draft.dir)
     return {
@@ -105,6 +111,7 @@ def quality_rater(step: Step, launcher: Launcher) -> dict[str, Any]:
         "languages": scores.as_markdown(trained.metrics["by_lang"], "language"),
         "sources": scores.as_markdown(trained.metrics["by_source"], "source"),
         "lengths": scores.as_markdown(trained.metrics["by_length"], "length"),
+        "faults": scores.as_markdown(trained.metrics.get("by_fault", {}), "planted fault"),
         "teacher": ", ".join(seeds["teacher"].unique().sort()),
         "encoder": settings.encoder.backend,
         "by_decile": plots.by_decile(trained.predicted, trained.truth),
@@ -114,7 +121,7 @@ def quality_rater(step: Step, launcher: Launcher) -> dict[str, Any]:
 @artifact(
     inputs=["quality_seed_sample", "quality_seed_scores"],
     settings=["quality.validation_ratio", "quality.keep_score", "quality.very_high_score",
-              "quality.backbones"],
+              "quality.planted_faults", "quality.backbones"],
     kinds={"scikitlearn", "matplotlib"},
     pool="gpu",
 )  # fmt: skip
@@ -133,6 +140,7 @@ def quality_backbones(step: Step) -> dict[str, Any]:
         return regressor.train(
             seeds, rubric.QUALITY, encoder, settings.seed,
             validation_ratio=plan.validation_ratio, cuts=_cuts(plan),
+            planted_faults=plan.planted_faults,
         ).metrics  # fmt: skip
 
     table, costs = backbones.compare(seeds, plan.backbones, metrics)

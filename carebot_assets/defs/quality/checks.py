@@ -57,6 +57,13 @@ def not_a_ruler(shelf: Shelf) -> Finding:
     return inside("length correlation", found, -limit, limit)
 
 
+@check("quality_rater", severity="WARN")
+def faults_are_seen(shelf: Shelf) -> Finding:
+    """A good text is mostly rated above the same text with a planted fault."""
+    quality, metadata = shelf.settings.quality, shelf.manifest().metadata
+    return guards.faults_are_seen(metadata, quality.planted_faults, quality.min_planted_won)
+
+
 @check("quality_scores", blocking=True)
 def scores_not_constant(shelf: Shelf) -> Finding:
     """The scores of a shard differ between documents."""

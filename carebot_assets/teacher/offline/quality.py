@@ -22,6 +22,7 @@ _LETTER = re.compile(r"[^\W\d_]")
 MARKS_FILE = Path(__file__).with_name("marks.yaml")
 HARM = ("advert", "abuse", "debris")
 MIN_WORDS = 8
+PASSAGE_WORDS = 150
 PRIVATE_FACTOR = 0.35
 
 
@@ -67,7 +68,7 @@ def rate(text: str, domain: list[str]) -> dict[str, float]:
     told = (0.2 + 0.8 * whole) * (0.25 + 0.75 * serious * brief)
     points = {
         "grammar": _grammar(text, parts) * (0.3 + 0.7 * clean),
-        "information": _information(evidence, words) * kept * told,
+        "information": _information(text, evidence, words) * kept * told,
         "coherence": _ended(parts) * kept * whole * (0.3 + 0.7 * serious),
         "relevance": _relevance(evidence, domain)
         * clean
@@ -113,10 +114,24 @@ def _repeated(parts: list[str], text: str) -> float:
     return min(1.0, 1.5 * max(again - 0.05, stretch - 0.05, 0.0))
 
 
-def _information(evidence: dict[str, float], words: float) -> float:
-    """Words that speak for any field, relative to the length, and the length itself."""
-    density = min(1.0, sum(evidence.values()) / (0.2 * words + 4))
+def _information(text: str, evidence: dict[str, float], words: float) -> float:
+    """Words that speak for any field, relative to the length, and the length itself.
+
+    A long text is judged by its passages: what is said again in a later one counts there again, as
+    it does where each is a text of its own.
+    """
+    num = max(1, round(words / PASSAGE_WORDS))
+    if num == 1:
+        density = _density(evidence, words)
+    else:
+        size = -(-len(text) // num)
+        passages = [text[start : start + size] for start in range(0, len(text), size)]
+        density = sum(_density(score_labels(p), words / num) for p in passages) / len(passages)
     return 2 * density * (1 - exp(-words / 30))
+
+
+def _density(evidence: dict[str, float], words: float) -> float:
+    return min(1.0, sum(evidence.values()) / (0.2 * words + 4))
 
 
 def _patchwork(parts: list[str]) -> float:
