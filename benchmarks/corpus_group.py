@@ -78,8 +78,8 @@ def _texts(corpus: Any, lang: str) -> Iterator[str]:
         yield text
 
 
-def write_profile(folder: Path) -> Path:
-    """A profile over the world in `folder`: one file a shard."""
+def write_profile(folder: Path, memory_limit_mb: int = 1024) -> Path:
+    """A profile over the world in `folder`: one file a shard; deduplication has so much memory."""
     files = sorted((folder / "corpus").rglob("*.parquet"))
     suites = {"medqa": ("medqa/test.jsonl", "en"), "pubmedqa": ("pubmedqa/ori_pqal.json", "en")}
     suites["cmmlu_med"] = ("cmmlu_med/*.csv", "zh")
@@ -108,7 +108,11 @@ def write_profile(folder: Path) -> Path:
             "consultations": {},
         },
         # Published text repeats itself in the sample world: it has few hundred subjects.
-        "duplicates": {"max_removed_ratio": 1.0, "max_cluster_ratio": 1.0},
+        "duplicates": {
+            "max_removed_ratio": 1.0,
+            "max_cluster_ratio": 1.0,
+            "memory_limit_mb": memory_limit_mb,
+        },
     }
     path = folder / "bench.yaml"
     path.write_text(yaml.safe_dump(profile, allow_unicode=True), "utf-8")
@@ -164,7 +168,7 @@ def main() -> None:
     parser.add_argument("--shard-mb", type=int, default=64, help="text in a shard")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--write", nargs=3, help=argparse.SUPPRESS)
-    parser.add_argument("--watched", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--watched", nargs=3, help=argparse.SUPPRESS)
     parser.add_argument("--run", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.write:
@@ -174,7 +178,9 @@ def main() -> None:
     if asked.watched:
         from benchmarks import corpus_group_run
 
-        print(json.dumps(corpus_group_run.run_watched(*map(Path, asked.watched))))
+        small, large, cap_mb = asked.watched
+        answer = corpus_group_run.run_watched(Path(small), Path(large), float(cap_mb))
+        print(json.dumps(answer))
         return
     if asked.run:
         from benchmarks import corpus_group_run

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import resource
 import threading
 import time
 from collections import defaultdict
@@ -179,27 +180,36 @@ def run() -> dict[str, Any]:
     return {**answer, "cpu_seconds": total, "parts": parts, "peak_rss_mb": PEAKS}
 
 
-def run_watched(small: Path, large: Path) -> dict[str, Any]:
+def run_watched(small: Path, large: Path, cap_mb: float = 0) -> dict[str, Any]:
     """Materialize the assets of the group over a large world; how much memory that added.
 
     The small world goes first, so that libraries, compiled kernels and pools are there. `grown_mb`
     is the highest anonymous resident memory above what the process held then, by asset; pages of
-    mapped files, which the kernel takes back at will, are not in it.
+    mapped files, which the kernel takes back at will, are not in it. `grown_data_mb` is the same of
+    private memory reserved.
 
     Args:
         small: folder of a world, as `corpus_group.write_world` and `write_profile` leave it.
         large: likewise.
+        cap_mb: private memory that the system grants the process for it beyond what it has then
+            (RLIMIT_DATA, which counts what is reserved, resident or not); 0 is no limit.
     """
     _use(small)
     group = Group(checked=False)
     group.run()
     _use(large)
     before, peaks, done = _status("RssAnon"), dict[str, float](), threading.Event()
+    data, most_data = _status("VmData"), 0.0
+    if cap_mb:
+        limit = int((data + cap_mb) * 2**20)
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, resource.RLIM_INFINITY))
 
     def watch() -> None:
+        nonlocal most_data
         while not done.wait(0.005):
             part = RUNNING[-1] if RUNNING else "Dagster"
             peaks[part] = max(peaks.get(part, 0.0), round(_status("RssAnon") - before, 1))
+            most_data = max(most_data, round(_status("VmData") - data, 1))
 
     watcher = threading.Thread(target=watch)
     watcher.start()
@@ -208,7 +218,8 @@ def run_watched(small: Path, large: Path) -> dict[str, Any]:
     finally:
         done.set()
         watcher.join()
-    return {**answer, "grown_mb": max(peaks.values()), "grown_mb_by_part": peaks}
+    grown = {"grown_mb": max(peaks.values()), "grown_mb_by_part": peaks}
+    return {**answer, **grown, "grown_data_mb": most_data}
 
 
 def _use(world: Path) -> None:

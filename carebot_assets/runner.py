@@ -8,22 +8,17 @@ it, but without a process start per run. What is already current is not run agai
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-from unittest.mock import patch
 from uuid import uuid4
 
 import dagster as dg
-import sqlalchemy
 from dagster import DagsterEventType, EventLogEntry
 
+from carebot_assets.connections import connections_kept, subsets_kept
 from carebot_assets.defs.artifact import RECIPES, Recipe, expected_partitions
 from carebot_assets.defs.guard import failed_blocking_checks
 from carebot_assets.store import Store, StoreError
-
-MAX_ENGINES = 64
 
 
 @dataclass(frozen=True)
@@ -113,7 +108,7 @@ def run_waves(
     job = definitions.resolve_implicit_global_asset_job_def()
     outcome = Outcome()
     log_file.parent.mkdir(parents=True, exist_ok=True)
-    with log_file.open("a", encoding="utf-8") as log, _engines_kept():
+    with log_file.open("a", encoding="utf-8") as log, connections_kept(), subsets_kept(job):
         for wave in plan_waves(RECIPES):
             started = time.monotonic()
             keys: list[str | None] = (
@@ -150,32 +145,6 @@ def run_waves(
                     return outcome
             outcome.seconds[wave.title] = time.monotonic() - started
     return outcome
-
-
-@contextmanager
-def _engines_kept() -> Iterator[None]:
-    """One SQLAlchemy engine a database while the block runs.
-
-    Dagster makes an engine for each of the hundreds of SQLite connections of a run, and so compiles
-    every statement anew: a quarter of the CPU time that it adds to a run.
-    """
-    from dagster._core.storage.event_log.sqlite import sqlite_event_log
-    from dagster._core.storage.runs.sqlite import sqlite_run_storage
-
-    engines: dict[str, Any] = {}
-
-    def kept(url: str, **options: Any) -> Any:
-        key = f"{url} {options}"
-        if key not in engines:
-            if len(engines) >= MAX_ENGINES:
-                engines.clear()
-            engines[key] = sqlalchemy.create_engine(url, **options)
-        return engines[key]
-
-    with ExitStack() as stack:
-        for module in (sqlite_event_log, sqlite_run_storage):
-            stack.enter_context(patch.object(module, "create_engine", kept))
-        yield
 
 
 def _stale(

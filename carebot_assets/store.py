@@ -17,22 +17,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import polars as pl
 
-from carebot_assets import tables
-
-Compression = Literal["zstd", "lz4", "uncompressed"]
+from carebot_assets import parquet, tables
+from carebot_assets.parquet import Compression
 
 MANIFEST = "manifest.json"
 DATA = "data.parquet"
-# Half the time of the codec's own level, files a quarter larger: writing text costs a stage most.
-ZSTD_LEVEL = 1
-# Readers decode whole row groups: their memory is a multiple of a group's text.
-ROW_GROUP = 4096
 # Files that say how an artifact came about but not what it is: no part of its content hash.
-UNHASHED = {MANIFEST, "checkpoint.json", "report.json", "training_log.parquet"}
+UNHASHED = {MANIFEST, "digests.json", "checkpoint.json", "report.json", "training_log.parquet"}
 
 
 class StoreError(RuntimeError):
@@ -74,13 +69,8 @@ class Draft:
         extra = [name for name in schema if name not in table.columns]
         if missing or extra:
             raise StoreError(f"table {table.name}: missing columns {missing}, unknown {extra}")
-        lazy.select(pl.col(name).cast(dtype) for name, dtype in table.schema.items()).sink_parquet(
-            path,
-            compression=self.compression,
-            compression_level=ZSTD_LEVEL if self.compression == "zstd" else None,
-            row_group_size=ROW_GROUP,
-            maintain_order=True,
-        )
+        lazy = lazy.select(pl.col(name).cast(dtype) for name, dtype in table.schema.items())
+        parquet.write(lazy, path, self.compression)
         if side_table is None:
             self.rows = pl.scan_parquet(path).select(pl.len()).collect().item()
 

@@ -1,7 +1,11 @@
 """The audit of the corpora: every promise seen kept and seen broken."""
 
+import unicodedata
+
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from assets_tests.corpus.test_contamination import EN, FILLER_EN, FILLER_ZH, ITEMS, TRADITIONAL, ZH
 from carebot_assets.corpus import audit, contamination, private
@@ -57,13 +61,13 @@ def page(seed: int, lang: str = "en") -> list[str]:
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_nearly_the_same_text_in_two_shards(lang: str) -> None:
     texts = ["".join(page(seed, lang)) for seed in range(20)]
-    assert audit.no_near_duplicate(corpus(*texts), ALL).passed
+    assert audit.no_near_duplicate([corpus(*texts)], ALL).passed
     edited = texts[3].replace(texts[3][200:203], "qqq", 1)
-    broken = audit.no_near_duplicate(corpus(*texts, edited), ALL)
+    broken = audit.no_near_duplicate([corpus(*texts, edited)], ALL)
     assert not broken.passed
     assert broken.metadata["examples"] == [[f"{3:032x}", f"{20:032x}"]]
     half = "".join([*page(3, lang)[:5], *page(50, lang)[5:]])
-    other = audit.no_near_duplicate(corpus(*texts, half), ALL)
+    other = audit.no_near_duplicate([corpus(*texts, half)], ALL)
     assert other.passed
     assert other.metadata["num_pairs"] == 1
 
@@ -71,13 +75,13 @@ def test_nearly_the_same_text_in_two_shards(lang: str) -> None:
 def test_a_sentence_of_many_pages_makes_no_pairs() -> None:
     phrase = "This sentence stands at the foot of every page."
     texts = [f"{phrase} {''.join(page(seed))}" for seed in range(copies.MAX_SHARED + 1)]
-    finding = audit.no_near_duplicate(corpus(*texts), ALL)
+    finding = audit.no_near_duplicate([corpus(*texts)], ALL)
     assert (finding.passed, finding.metadata["num_pairs"]) == (True, 0)
 
 
 def test_near_copies_are_met_in_a_sample_too() -> None:
     texts = ["".join(page(seed)) for seed in range(40)]
-    finding = audit.no_near_duplicate(corpus(*texts, *(f"{text} end" for text in texts)), 20)
+    finding = audit.no_near_duplicate([corpus(*texts, *(f"{text} end" for text in texts))], 20)
     assert not finding.passed
     assert finding.metadata["audited_ratio"] == 0.25
     assert finding.metadata["num_pairs"] == 20
@@ -106,23 +110,20 @@ CLEAN = [
 def test_every_audited_kind_is_found(demo: Settings) -> None:
     rules = all_masked(demo.rules)
     for kind, texts in VALUES.items():
-        finding = audit.no_private_information(corpus(FILLER_EN, texts[0]), rules, ALL)
+        finding = audit.no_private_information(corpus(FILLER_EN, texts[0]), rules)
         assert not finding.passed, kind
         assert finding.metadata["num_found"] == {kind: 1}
         assert finding.metadata["examples"] == [f"{1:032x}"]
         assert texts[0] not in str(finding)
     assert set(VALUES) == values.AUDITED_KINDS
-    assert (
-        "passport"
-        in audit.no_private_information(corpus(), rules, ALL).metadata["kinds_not_audited"]
-    )
+    assert "passport" in audit.no_private_information(corpus(), rules).metadata["kinds_not_audited"]
 
 
 def test_what_is_masked_or_kept_passes(demo: Settings) -> None:
     rules = all_masked(demo.rules)
-    assert audit.no_private_information(corpus(*CLEAN), rules, ALL).passed
+    assert audit.no_private_information(corpus(*CLEAN), rules).passed
     kept = rules.model_copy(update={"private_information": {"phone": "keep"}})
-    assert audit.no_private_information(corpus(*VALUES["phone"]), kept, ALL).passed
+    assert audit.no_private_information(corpus(*VALUES["phone"]), kept).passed
 
 
 def test_the_detectors_find_whatever_the_audit_finds() -> None:
@@ -132,8 +133,8 @@ def test_the_detectors_find_whatever_the_audit_finds() -> None:
                 assert kind in private.find(pl.Series([text])).to_list()[0], text
 
 
-def leaks(*texts: str, max_documents: int = ALL) -> Finding:
-    return audit.no_benchmark_text(corpus(*texts), ITEMS.lazy(), SETTINGS, max_documents)
+def leaks(*texts: str) -> Finding:
+    return audit.no_benchmark_text(corpus(*texts), ITEMS.lazy(), SETTINGS)
 
 
 @pytest.mark.parametrize(
@@ -158,18 +159,31 @@ def test_a_passage_of_an_item_is_found() -> None:
     passage = [f"w{i}" for i in range(90)]
     items = ITEMS.head(1).with_columns(question=pl.lit(" ".join(passage)))
     text = " ".join(passage[20:60])
-    finding = audit.no_benchmark_text(corpus(text, FILLER_EN), items.lazy(), SETTINGS, ALL)
+    finding = audit.no_benchmark_text(corpus(text, FILLER_EN), items.lazy(), SETTINGS)
     assert finding.metadata["examples"] == [f"{0:032x}"]
 
 
-def test_a_sample_is_stated_and_the_same_each_time() -> None:
-    texts = [f"{FILLER_EN} {i}" for i in range(200)]
-    audited, extent = plain.sample(corpus(*texts), 50)
-    assert extent == {"num_documents": 200, "audited_ratio": 0.25}
-    first = audited.collect()
-    assert 20 < first.height < 90
-    assert first.equals(plain.sample(corpus(*texts), 50)[0].collect())
-    assert leaks(*texts, max_documents=50).metadata["audited_ratio"] == 0.25
+ODD = st.sampled_from("aZÉéeΣς\u0301 ﬁ１Ａ㎎℃ｶﾞ한ᄒ體体，。_-İ´\u00adＫ")
+PIECES = st.sampled_from(("ab", "é", "éa", "1é", "x_y", "_", "中", "a中b", "，", "3.", "q"))
+TEXT = pl.col("text")
+
+
+@settings(deadline=None)  # tables are made at the first call
+@given(st.text(ODD | st.characters()))
+def test_folding_character_by_character_is_folding_the_text(text: str) -> None:
+    text = unicodedata.normalize("NFC", text)
+    slow = unicodedata.normalize("NFKC", text).lower()
+    slow = "".join(plain._simplified().get(c, c) for c in slow)
+    assert pl.DataFrame({"text": [text]}).select(plain._folded(TEXT)).item() == slow
+
+
+@settings(deadline=None)
+@given(st.lists(PIECES, max_size=12))
+def test_letters_are_the_units_but_for_single_ascii_characters(parts: list[str]) -> None:
+    frame = pl.DataFrame({"text": [" ".join(parts) + "；" + "-".join(parts)]})
+    letters, units = frame.select(a=plain.letters(TEXT), b=plain.units(TEXT)).row(0)
+    kept = " ".join(unit for unit in units if len(unit.encode()) > 1)
+    assert pl.DataFrame({"text": [kept]}).select(plain.letters(TEXT)).item() == letters
 
 
 def test_judge_and_audit_agree_on_real_records(shared_data) -> None:
@@ -187,7 +201,7 @@ def test_judge_and_audit_agree_on_real_records(shared_data) -> None:
     )
     ngrams = contamination.ngrams(items.lazy(), SETTINGS)
     dropped = contamination.Index(ngrams, SETTINGS).repeats(pl.Series(texts))
-    finding = audit.no_benchmark_text(corpus(*texts), items.lazy(), SETTINGS, ALL)
+    finding = audit.no_benchmark_text(corpus(*texts), items.lazy(), SETTINGS)
     found = {int(one, 16) for one in finding.metadata["examples"]}
     assert finding.metadata["num_contaminated"] > 10
     assert found <= set(dropped.arg_true().to_list())

@@ -92,6 +92,7 @@ ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=60) | st.l
             "\x85",
             "e\u0301",
             "\u200b",
+            "¬",
         ]
     ),
     max_size=8,

@@ -197,32 +197,38 @@ class Index:
 
         from carebot_assets.corpus import matching
 
-        pairs = np.unique(np.stack(matching.find(texts, self.wanted), axis=1), axis=0)
-        counts = self.starts[pairs[:, 1] + 1] - self.starts[pairs[:, 1]]
+        found, index = matching.find(texts, self.wanted)
+        pairs = np.unique(found * len(self.starts) + index)
+        found, index = np.divmod(pairs, len(self.starts))
+        counts = self.starts[index + 1] - self.starts[index]
         offsets = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-        hits = self.places[np.repeat(self.starts[pairs[:, 1]], counts) + offsets]
+        hits = self.places[np.repeat(self.starts[index], counts) + offsets]
         n, is_specific = pl.col("num_units"), ~pl.col("is_phrase")
         in_stem = pl.col("position") + n <= pl.col("stem_units")
-        step = pl.col("position").diff().over("text", "item")
+        is_first = (pl.col("text").diff() != 0) | (pl.col("item").diff() != 0)
+        step = pl.when(~is_first).then(pl.col("position").diff())
         return (
-            hits.with_columns(text=np.repeat(pairs[:, 0], counts))
-            .join(self.items, on="item")
+            hits.with_columns(self.items["num_units", "stem_units"][hits["item"]])
+            .with_columns(text=np.repeat(found, counts))
             .sort("text", "item", "position")
+            .with_columns(step=step)
             # One word changed is `n` n-grams lost.
             .with_columns(
-                passage=((step > n + 1).fill_null(True)).cum_sum(),
+                passage=(pl.col("step") <= n + 1).not_().fill_null(True).cum_sum(),
                 # Neighbours overlap: each n-gram adds what the one before it does not cover.
-                covered=pl.when(in_stem).then(pl.min_horizontal(step, n).fill_null(n)),
+                covered=pl.when(in_stem).then(pl.min_horizontal("step", n).fill_null(n)),
                 has_stem=in_stem & is_specific,
             )
-            .group_by("passage", "text", *self.items.columns)
+            .group_by("passage")
             .agg(
+                pl.col("text", "item").first(),
                 num_hits=pl.col("ngram").filter(is_specific).n_unique().cast(pl.Int64),
                 has_stem=pl.col("has_stem").any(),
                 covered=pl.col("covered").sum(),
             )
-            .group_by("text", *self.items.columns)
+            .group_by("text", "item")
             .agg(pl.col("num_hits").max(), pl.col("has_stem").any(), pl.col("covered").sum())
+            .join(self.items, on="item")
             .filter(pl.col("num_hits") > 0)
             .with_columns(item_share=(pl.col("covered") / pl.col("stem_units")).fill_nan(0.0))
             .with_columns(

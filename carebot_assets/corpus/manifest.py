@@ -9,6 +9,7 @@ import polars as pl
 
 from carebot_assets import tables
 from carebot_assets.corpus import encodings, locations, splitting
+from carebot_assets.corpus.digests import Digests
 from carebot_assets.settings import CorpusSource, Settings
 
 SUFFIXES = {
@@ -32,21 +33,24 @@ _SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _PROBE = 1 << 20
 
 
-def scan(settings: Settings, previous: pl.DataFrame | None = None) -> pl.DataFrame:
+def scan(
+    settings: Settings, previous: pl.DataFrame | None = None, digests: Digests | None = None
+) -> pl.DataFrame:
     """Plan the shards of every configured source (table `corpus_manifest`).
 
     What `previous` knows keeps its shard, whatever else came or went; new files, and new parts of
     grown ones, open new shards, in name order, small ones together up to `corpus.shard_bytes`.
+    Files whose `digests` are known are not read.
 
     Raises:
         ValueError: a pattern that matches no file, a file outside its source's folder, a format or
             encoding that cannot be used. A damaged file is no error here: its shard will name it.
     """
-    rows = []
+    rows, digests = [], digests or Digests()
     for name, source in sorted(settings.corpus.sources.items()):
         known = None if previous is None else previous.filter(pl.col("source") == name)
         files = _files(name, source, settings)
-        parts = [part for file in files for part in _parts(file, known, settings)]
+        parts = [part for file in files for part in _parts(file, known, settings, digests)]
         rows += _assign(name, parts, known, settings.corpus.shard_bytes)
     return pl.DataFrame(rows, schema=tables.BY_NAME["corpus_manifest"].schema)
 
@@ -130,7 +134,7 @@ def _encoding(name: str, location: str, source: CorpusSource, file_format: str, 
 
 
 def _parts(
-    file: dict[str, Any], known: pl.DataFrame | None, settings: Settings
+    file: dict[str, Any], known: pl.DataFrame | None, settings: Settings, digests: Digests
 ) -> list[dict[str, Any]]:
     """Rows of the plan of one file; `shard` is null where it is new."""
     old: list[tuple[int, int, str]] = []
@@ -145,16 +149,14 @@ def _parts(
     )
     starts = [start for start, _ in cuts]
     stops = [*starts[1:], file["size"]]
-    digests = [locations.digest(file["file"], *part) for part in zip(starts, stops, strict=True)]
-    firsts = splitting.first_records(file, starts, [num_lines for _, num_lines in digests])
+    found = [digests.of(file["file"], *part) for part in zip(starts, stops, strict=True)]
+    firsts = splitting.first_records(file, starts, [num_lines for _, num_lines in found])
     shared = {key: value for key, value in file.items() if key != "size"}
     return [
         shared
         | {"start": start, "stop": stop, "bytes": stop - start, "first": first}
         | {"sha256": sha256, "shard": shard}
-        for (start, shard), stop, first, (sha256, _) in zip(
-            cuts, stops, firsts, digests, strict=True
-        )
+        for (start, shard), stop, first, (sha256, _) in zip(cuts, stops, firsts, found, strict=True)
     ]
 
 

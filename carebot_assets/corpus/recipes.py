@@ -13,8 +13,8 @@ import polars as pl
 from carebot_assets.corpus import encodings
 from carebot_assets.settings import CorpusSettings, CorpusSource
 
-BATCH_ROWS = 2000
-BATCH_BYTES = 1 << 22
+BATCH_ROWS = 8000
+BATCH_BYTES = 1 << 23
 SAMPLE_CHARS = 300
 BAD_BYTES = "undecodable bytes"
 SCHEMA = pl.Schema({n: pl.String for n in ("position", "text", "error", "sample", "source_id")})

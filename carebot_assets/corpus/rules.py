@@ -195,12 +195,16 @@ def _failing(
         found.append((LANGUAGE_RULE, pl.col("lang").is_not_null(), None, None))
     kinds = pl.col("private_kinds")
     found += [(private_rule(kind), kinds.list.contains(kind), None, None) for kind in dropped]
+    some = rows.filter(pl.any_horizontal(fails for _, fails, _, _ in found)).lazy()
     failures = [
-        pl.when(fails).then(_evidence(name, value, limit)) for name, fails, value, limit in found
+        some.filter(fails).select("row", evidence=_evidence(name, value, limit))
+        for name, fails, value, limit in found
     ]
     return (
-        rows.filter(pl.any_horizontal(fails for _, fails, _, _ in found))
-        .select("row", evidence=pl.concat_list(failures).list.drop_nulls())
+        pl.concat(failures)
+        .collect()
+        .group_by("row", maintain_order=True)  # the evidence stays in the rules' order
+        .agg("evidence")
         .with_columns(reasons=pl.col("evidence").list.eval(pl.element().struct.field("rule")))
     )
 

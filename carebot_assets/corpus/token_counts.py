@@ -23,6 +23,8 @@ SCHEMA = tables.BY_NAME["text_measures"].schema
 # Marks and control characters may be taken out of a word, so none of them ends one.
 _INNER = r"[[\p{L}\p{N}\p{M}\p{C}]--[\t\n\r]]"
 WORD = rf"{_INNER}*[\p{{L}}\p{{N}}]{_INNER}*"
+# WordPiece makes one unknown token of all that stands between blanks, or of less.
+CHUNK = r"[^\t\n\r\p{Z}]*[\p{L}\p{N}][^\t\n\r\p{Z}]*"
 HAN = r"\p{Han}"
 # The most that NFKC or NFKD make a text of UTF-8 grow (Unicode FAQ on normalization), by U+FDFA.
 NORMALIZED_GROWTH = 11
@@ -44,17 +46,19 @@ class TokenCounter:
             characters that one token covers; None where the tokenizer may drop or fuse text, so
             that nothing is proved.
         growth: the most tokens a byte of text becomes.
+        word: pattern of such a run.
     """
 
     tokenizer: "Tokenizer"
     words: int | None
     han: int | None
     growth: int
+    word: str = WORD
 
     def bounds(self, texts: pl.Series) -> tuple[pl.Series, pl.Series]:
         """Fewest and most tokens that each text can have."""
         lower = pl.zeros(len(texts), dtype=pl.Int64, eager=True)
-        for pattern, most in ((WORD, self.words), (HAN, self.han)):
+        for pattern, most in ((self.word, self.words), (HAN, self.han)):
             if most is not None:
                 found = texts.str.count_matches(pattern).cast(pl.Int64)
                 fewest = (found + most - 1) // most
@@ -148,15 +152,19 @@ def _load(file: Path, _changed: int) -> TokenCounter:
     words, han = _coverage(tokenizer, parts)
     # Alone a byte-level tokenizer that leaves the text as it is has no token without a byte.
     plain = parts["normalizer"] is None and _kinds(parts["pre_tokenizer"]) >= {"ByteLevel"}
-    return TokenCounter(tokenizer, words, han, 1 if plain else NORMALIZED_GROWTH)
+    growth = 1 if plain else NORMALIZED_GROWTH
+    word = CHUNK if parts["model"]["type"] == "WordPiece" else WORD
+    return TokenCounter(tokenizer, words, han, growth, word)
 
 
 def _coverage(tokenizer: "Tokenizer", parts: dict[str, Any]) -> tuple[int | None, int | None]:
     model = parts["model"]
     every_byte = bool(model.get("byte_fallback")) or "ByteLevel" in _kinds(parts["pre_tokenizer"])
-    if not _deletes_nothing(parts["normalizer"]) or not (
-        every_byte or model["type"] == "WordPiece"
-    ):
+    if not _deletes_nothing(parts["normalizer"]):
+        return None, None
+    if model["type"] == "WordPiece":
+        return 1, None
+    if not every_byte:
         return None, None
     ids = tokenizer.get_vocab(with_added_tokens=True).values()
     spelled = pl.Series(tokenizer.decode_batch([[i] for i in ids], skip_special_tokens=False))
@@ -166,8 +174,7 @@ def _coverage(tokenizer: "Tokenizer", parts: dict[str, Any]) -> tuple[int | None
         max(1, *(spelled.str.count_matches(p) + spelled.str.contains(more)).to_list())
         for p, more in zip((WORD, HAN), begun, strict=True)
     )
-    # WordPiece makes one unknown token of a word, however many characters it has.
-    return words, None if model["type"] == "WordPiece" else han
+    return words, han
 
 
 def _deletes_nothing(normalizer: Any) -> bool:

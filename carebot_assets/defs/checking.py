@@ -43,6 +43,14 @@ class Shelf:
         keys = expected_partitions(recipe, self.store)
         return self.store.scan(name, partitions=keys, side_table=side_table)
 
+    def scan_parts(self, *names: str) -> list[pl.LazyFrame]:
+        """Every partition of the named tables by itself."""
+        return [
+            self.store.scan(name, key)
+            for name in names
+            for key in expected_partitions(RECIPES[name], self.store)
+        ]
+
     def manifest(self, name: str | None = None) -> Manifest:
         """Manifest of the checked artifact (or of an unpartitioned other one)."""
         if name is None:

@@ -134,7 +134,7 @@ class RuleSettings(Section):
     """`unigrams` names files of a language's own word or character counts (`unit<TAB>count`),
     `lexicons` files of further phrases, one a line, which count beside the built-in ones. A kind of
     private information that `private_information` does not name is masked. With `tokenizer` (a
-    checkpoint's folder or its `tokenizer.json`) the limits on tokens are in tokens of that model."""
+    checkpoint's folder or its `tokenizer.json`) limits on tokens are in tokens of that model."""
 
     zh: RuleThresholds
     en: RuleThresholds
@@ -196,7 +196,7 @@ class DriftSettings(Section):
 
 
 class AuditSettings(Section):
-    """How much of the corpora is tested again by slow means: `max_documents` of a shard, and as
-    many pairs of documents over all shards; of more a sample, chosen by hash."""
+    """How many pairs of documents that share a sentence are compared over all shards; of more
+    documents than that, sentences are chosen by hash. All else is tested on every document."""
 
-    max_documents: Positive = 20_000
+    max_pairs: Positive = 20_000

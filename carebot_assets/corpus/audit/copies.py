@@ -1,9 +1,10 @@
 """No copies: the same text twice, or nearly, in one shard or over all of them.
 
-Near copies are looked for without MinHash: documents that share a sentence are compared word by
-word. What has no sentence in common is not found this way; it resembles little.
+Near copies are looked for without MinHash: documents that share a third of their sentences are
+compared word by word. What has fewer in common is not found this way; it resembles little.
 """
 
+from collections.abc import Sequence
 from itertools import combinations, islice
 from math import ceil
 
@@ -18,58 +19,94 @@ MAX_TEXTS = 10_000_000
 MIN_SIMILARITY = 0.95
 MIN_SHINGLES = 20
 SHINGLE = 5
+TEXT = pl.col("text")
 MAX_SHARED = 20  # a sentence of more documents is a set phrase of pages
-_SENTENCE_END = r"[.!?。！？\n]+"
+# Nearly the same texts differ in few sentences.
+MIN_COMMON = 1 / 3
+_SENTENCE = rf"[^.!?。！？\n]{{{2 * SHINGLE},}}"
+_SPACE = r"[\s\p{Z}]+"
+_PROBE, _END = 64, 24
 
 
-def no_duplicate_text(corpus: pl.LazyFrame) -> Finding:
-    """No two documents have the same text but for white space."""
-    plain = pl.col("text").str.replace_all(r"[\s\p{Z}]+", "")
-    total = corpus.select(pl.len()).collect(engine="streaming").item()
-    part = ceil(total / MAX_TEXTS)
-    texts = corpus.select("doc_id", text=plain.hash(), size=plain.str.len_bytes())
-    texts = texts.filter(pl.col("text") % max(part, 1) == 0)
-    repeated = texts.group_by("text", "size").len().filter(pl.col("len") > 1)
-    hashes = repeated.select("text", "size").collect(engine="streaming")
-    found = texts.join(hashes.lazy(), on=["text", "size"]).group_by("text", "size")
-    groups = found.agg(pl.col("doc_id").sort()).sort(pl.col("doc_id").list.first())
-    examples = groups.select("doc_id").collect(engine="streaming")["doc_id"].head(MAX_OFFENDERS)
-    text = f"{len(hashes)} texts occur more than once" if len(hashes) else "every text occurs once"
+def no_duplicate_text(*shards: pl.LazyFrame) -> Finding:
+    """No two documents of the shards have the same text but for white space.
+
+    Only texts that begin and end alike are compared as a whole. One shard is read after the other:
+    what is held of all of them is eight bytes a document.
+    """
+    total = _num_documents(shards)
+    part = max(1, ceil(total / MAX_TEXTS))
+    ends = [
+        shard.select(ends=_ends(TEXT))
+        .filter(pl.col("ends") % part == 0)
+        .collect(engine="streaming")
+        for shard in shards
+    ]
+    found = pl.concat([pl.DataFrame(schema={"ends": pl.UInt64}), *ends])["ends"]
+    shared = found.filter(found.is_duplicated()).unique().implode()
+    plain = TEXT.str.replace_all(_SPACE, "")
+    texts = pl.concat(
+        shard.filter(_ends(TEXT).is_in(shared))
+        .select("doc_id", text=plain.hash(), size=plain.str.len_bytes())
+        .collect(engine="streaming")
+        for shard in shards
+    )
+    groups = texts.group_by("text", "size").agg(pl.col("doc_id"))
+    repeated = groups.filter(pl.col("doc_id").list.len() > 1).select(pl.col("doc_id").list.sort())
+    examples = repeated["doc_id"].sort().head(MAX_OFFENDERS)
+    num_repeated = repeated.height
+    text = (
+        f"{num_repeated} texts occur more than once" if num_repeated else "every text occurs once"
+    )
     return Finding(
-        hashes.is_empty(),
+        not num_repeated,
         text,
         {
-            "num_repeated": len(hashes),
+            "num_repeated": num_repeated,
             "num_documents": total,
-            "audited_ratio": 1 / max(part, 1),
+            "audited_ratio": 1 / part,
             "examples": examples.to_list(),
         },
     )
 
 
-def no_near_duplicate(corpus: pl.LazyFrame, max_documents: int) -> Finding:
-    """No two documents have nearly the same text: Jaccard similarity of `MIN_SIMILARITY` over runs
-    of five words or characters.
+def _num_documents(shards: Sequence[pl.LazyFrame]) -> int:
+    return sum(int(shard.select(pl.len()).collect().item()) for shard in shards)
+
+
+def _ends(text: pl.Expr) -> pl.Expr:
+    """Hash of the first and the last characters but white space."""
+    head, tail = (
+        some.str.replace_all(_SPACE, "") for some in (text.str.head(_PROBE), text.str.tail(_PROBE))
+    )
+    is_short = (head.str.len_chars() < _END) | (tail.str.len_chars() < _END)
+    whole = pl.when(is_short).then(text).str.replace_all(_SPACE, "")
+    begin, end = pl.coalesce(whole, head), pl.coalesce(whole, tail)
+    return pl.concat_str(begin.str.head(_END), end.str.tail(_END)).hash()
+
+
+def no_near_duplicate(shards: Sequence[pl.LazyFrame], max_pairs: int) -> Finding:
+    """No two texts of the shards are nearly the same: Jaccard similarity of `MIN_SIMILARITY` over
+    runs of five words or characters.
 
     Args:
-        corpus: `doc_id` and `text` of all shards.
-        max_documents: pairs that are compared at most; of more documents, the sentences looked at
+        shards: `doc_id` and `text`, read one after the other.
+        max_pairs: pairs that are compared at most; of more documents, the sentences looked at
             are chosen by hash, so that both of a pair are met or none.
     """
-    total = corpus.select(pl.len()).collect(engine="streaming").item()
-    part = max(1, ceil(total / max_documents))
-    pairs = _sharing_a_sentence(corpus, part, max_documents)
-    wanted = pl.DataFrame({"doc_id": sorted({one for pair in pairs for one in pair})})
-    wanted = wanted.cast(pl.String)
-    texts = dict(
-        corpus.select("doc_id", "text")
-        .join(wanted.lazy(), on="doc_id", how="semi")
-        .collect(engine="streaming")
-        .iter_rows()
+    total = _num_documents(shards)
+    part = max(1, ceil(total / max_pairs))
+    pairs = _sharing_a_sentence(shards, part, max_pairs)
+    wanted = pl.Series(sorted({one for pair in pairs for one in pair}), dtype=pl.String).implode()
+    texts = pl.concat(
+        shard.filter(pl.col("doc_id").is_in(wanted)).select("doc_id", "text").collect()
+        for shard in shards
     )
-    shingles = {key: _shingles(text) for key, text in texts.items()}
+    alike = _mostly_the_same(pairs, texts)
+    compared = {one for pair in alike for one in pair}
+    shingles = {key: _shingles(text) for key, text in texts.iter_rows() if key in compared}
     found = [
-        pair for pair in pairs if _similarity(*(shingles[one] for one in pair)) >= MIN_SIMILARITY
+        pair for pair in alike if _similarity(*(shingles[one] for one in pair)) >= MIN_SIMILARITY
     ]
     return Finding(
         not found,
@@ -77,6 +114,7 @@ def no_near_duplicate(corpus: pl.LazyFrame, max_documents: int) -> Finding:
         {
             "num_found": len(found),
             "num_pairs": len(pairs),
+            "num_compared": len(alike),
             "num_documents": total,
             "audited_ratio": 1 / part,
             "examples": [list(pair) for pair in found[:MAX_OFFENDERS]],
@@ -84,31 +122,49 @@ def no_near_duplicate(corpus: pl.LazyFrame, max_documents: int) -> Finding:
     )
 
 
-def _sharing_a_sentence(corpus: pl.LazyFrame, part: int, max_pairs: int) -> list[tuple[str, str]]:
+def _sentences(corpus: pl.LazyFrame) -> pl.LazyFrame:
+    """`doc_id` and the hash of each sentence, in lower case."""
+    found = pl.col("text").str.to_lowercase().str.extract_all(_SENTENCE)
+    rows = corpus.select("doc_id", sentence=found).explode("sentence").drop_nulls("sentence")
+    return rows.select("doc_id", pl.col("sentence").hash(2))
+
+
+def _sharing_a_sentence(
+    shards: Sequence[pl.LazyFrame], part: int, max_pairs: int
+) -> list[tuple[str, str]]:
     """Pairs of documents with a common sentence, those with most sentences in common first."""
-    letters = pl.col("text").str.to_lowercase().str.replace_all(r"[^\p{L}\p{N}.!?。！？\n]+", "")
-    lines = letters.str.replace_all(_SENTENCE_END, "\n").str.split("\n")
-    sentences = (
-        corpus.select("doc_id", sentence=lines)
-        .explode("sentence")
-        .filter(pl.col("sentence").str.len_chars() >= 2 * SHINGLE)
-        .select("doc_id", sentence=pl.col("sentence").hash(2))
-        .filter(pl.col("sentence") % part == 0)
-    )
-    counts = sentences.unique().group_by("sentence").len()
-    shared = counts.filter(pl.col("len").is_between(2, MAX_SHARED)).select("sentence")
+    is_chosen = pl.col("sentence") % part == 0
+    chosen = (_sentences(shard).filter(is_chosen).collect(engine="streaming") for shard in shards)
+    sentences = pl.concat(chosen).unique()
     groups = (
-        sentences.unique()
-        .join(shared, on="sentence", how="semi")
+        sentences.filter(pl.len().over("sentence").is_between(2, MAX_SHARED))
         .group_by("sentence")
         .agg(pl.col("doc_id").sort())
-        .sort("sentence")
-        .collect(engine="streaming")["doc_id"]
+        .sort("sentence")["doc_id"]
     )
     common: dict[tuple[str, str], int] = {}
     for pair in islice((p for group in groups for p in combinations(group, 2)), 10 * max_pairs):
         common[pair] = common.get(pair, 0) + 1
     return sorted(common, key=lambda pair: (-common[pair], pair))[:max_pairs]
+
+
+def _mostly_the_same(pairs: list[tuple[str, str]], texts: pl.DataFrame) -> list[tuple[str, str]]:
+    """Pairs with `MIN_COMMON` of the sentences of the one that has fewer in common."""
+    sentences = _sentences(texts.lazy()).unique().collect()
+    sizes = sentences.group_by("doc_id").len("size")
+    sides = pl.DataFrame(pairs, schema={"one": pl.String, "other": pl.String}, orient="row")
+    counts = (
+        sides.join(sentences, left_on="one", right_on="doc_id")
+        .join(sentences, left_on=("other", "sentence"), right_on=("doc_id", "sentence"))
+        .group_by("one", "other")
+        .len("common")
+        .join(sizes, left_on="one", right_on="doc_id")
+        .join(sizes, left_on="other", right_on="doc_id")
+    )
+    least = pl.min_horizontal("size", "size_right") * MIN_COMMON
+    return (
+        counts.filter(pl.col("common") >= least).select("one", "other").sort("one", "other").rows()
+    )
 
 
 def _shingles(text: str) -> set[tuple[str, ...]]:

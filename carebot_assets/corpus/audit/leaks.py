@@ -1,34 +1,37 @@
 """No benchmark text: the n-grams of items and documents compared as strings, not as rolled hashes.
 
-The rule is that of `contamination` (see there for its reasons), a margin of one n-gram wider.
+The rule is that of `contamination` (see there for its reasons), a margin of one n-gram wider. What
+breaks it holds one of a few pairs of the item's n-grams (`_anchors`), letter for letter but for
+what separates words; only documents that do are taken apart. That loses none of them.
 """
+
+from functools import lru_cache
+from io import BytesIO
 
 import polars as pl
 
-from carebot_assets.corpus.audit.plain import BATCH_DOCUMENTS, sample, units
+from carebot_assets.corpus.audit.plain import batches, letters, units
 from carebot_assets.corpus.contamination import item_parts
 from carebot_assets.expectations import MAX_OFFENDERS, Finding
 from carebot_assets.settings import ContaminationSettings
 
+ANCHOR_CHARS = 32
+
 
 def no_benchmark_text(
-    corpus: pl.LazyFrame, items: pl.LazyFrame, settings: ContaminationSettings, max_documents: int
+    corpus: pl.LazyFrame, items: pl.LazyFrame, settings: ContaminationSettings
 ) -> Finding:
     """No document holds a benchmark item's question, or much of any of its parts."""
-    audited, extent = sample(corpus.select("doc_id", "text"), max_documents)
-    parts = [
-        _of_items(items.filter(chosen), size, hits, settings)
-        for chosen, size, hits in (
-            (pl.col("lang") == "zh", settings.ngram_zh, settings.min_hits_zh),
-            (pl.col("lang") != "zh", settings.ngram_en, settings.min_hits_en),
-        )
-    ]
-    grams = pl.concat(parts)
+    grams, anchors = _known(items.collect().write_ipc(None).getvalue(), settings)
     sizes = {settings.ngram_zh, settings.ngram_en}
+    num_documents = num_suspects = 0
     offenders: list[str] = []
-    for batch in audited.collect_batches(chunk_size=BATCH_DOCUMENTS):
-        found = pl.concat(_grams(batch.lazy().rename({"doc_id": "key"}), n) for n in sorted(sizes))
-        shared = found.select("key", "gram").unique().join(grams.lazy(), on="gram")
+    for batch in batches(corpus):
+        num_documents += batch.height
+        suspects = _suspects(batch, anchors).rename({"doc_id": "key"})
+        num_suspects += len(suspects)
+        found = pl.concat(_grams(suspects.lazy(), n) for n in sorted(sizes))
+        shared = found.select("key", "gram").join(grams.lazy(), on="gram").unique().collect().lazy()
         over = pl.concat([_whole(shared), _passages(shared)])
         offenders += over.select(pl.col("key").unique().sort()).collect()["key"].to_list()
     text = (
@@ -36,8 +39,57 @@ def no_benchmark_text(
         if offenders
         else "no document holds a benchmark item"
     )
-    counts = {"num_contaminated": len(offenders), "examples": offenders[:MAX_OFFENDERS]}
-    return Finding(not offenders, text, {**extent, **counts})
+    counts = {
+        "num_documents": num_documents,
+        "num_contaminated": len(offenders),
+        "num_suspects": num_suspects,
+        "examples": offenders[:MAX_OFFENDERS],
+    }
+    return Finding(not offenders, text, counts)
+
+
+@lru_cache(maxsize=1)
+def _known(items: bytes, settings: ContaminationSettings) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """N-grams and anchors of the items, which are the same for every shard."""
+    frame = pl.read_ipc(BytesIO(items)).lazy()
+    is_zh = pl.col("lang") == "zh"
+    grams = pl.concat(
+        [
+            _of_items(frame.filter(is_zh), settings.ngram_zh, settings.min_hits_zh, settings),
+            _of_items(frame.filter(~is_zh), settings.ngram_en, settings.min_hits_en, settings),
+        ]
+    )
+    return grams.drop("words"), _anchors(grams)
+
+
+def _anchors(grams: pl.DataFrame) -> pl.DataFrame:
+    """Pairs of n-grams, as their letters, of which one at least is in what breaks the rule.
+
+    A whole has all of its n-grams, so also the first and the last specific one. A passage has
+    `limit` in a row, so also two at places that half of it divides, one after the other.
+    """
+    specific = grams.filter("is_specific")
+    wholes = specific.filter(pl.col("num_grams") > 0).group_by("item_id", "target")
+    half, position = pl.col("limit") // 2, pl.col("position")
+    is_place = (pl.col("target") != "question") & (position % half == 0)
+    places = specific.filter(is_place).select("item_id", "position", "words", next=position + half)
+    passages = places.join(places, left_on=("item_id", "next"), right_on=("item_id", "position"))
+    pairs = [
+        wholes.agg(one=pl.col("words").first(), other=pl.col("words").last()),
+        passages.select(one="words", other="words_right"),
+    ]
+    words = (letters(pl.col(name)).str.head(ANCHOR_CHARS) for name in ("one", "other"))
+    return pl.concat(pair.select("one", "other") for pair in pairs).select(words).unique()
+
+
+def _suspects(batch: pl.DataFrame, anchors: pl.DataFrame) -> pl.DataFrame:
+    """Documents that hold both of a pair."""
+    wanted = pl.concat([anchors["one"], anchors["other"]]).unique()
+    text = letters(pl.col("text")).str.extract_many(wanted.implode(), overlapping=True)
+    held = batch.select("doc_id", anchor=text).explode("anchor").unique()
+    pairs = held.join(anchors, left_on="anchor", right_on="one")
+    both = pairs.join(held, left_on=("doc_id", "other"), right_on=("doc_id", "anchor"), how="semi")
+    return batch.join(both, on="doc_id", how="semi")
 
 
 def _whole(shared: pl.LazyFrame) -> pl.LazyFrame:
@@ -128,11 +180,12 @@ def _grams(
     number = pl.when(pl.col("unit").str.contains(r"^[0-9]+$")).then(pl.lit("0")).otherwise("unit")
     rows = rows.with_columns(number.alias("masked"))
     same = pl.col("row").shift(1 - n) == pl.col("row")
-    found = rows.with_columns(gram=_joined("masked" if masked else "unit", n))
+    words = _joined("masked" if masked else "unit", n)
+    found = rows.with_columns(gram=words.hash(3))
     if common is not None:
         k, runs = common
         found = (
-            found.with_columns(run=_joined("masked", k))
+            found.with_columns(words=words, run=_joined("masked", k).hash(3))
             .join(runs.with_columns(is_common=pl.lit(True)), left_on="run", right_on="gram",
                   how="left", maintain_order="left")
             .with_columns(
@@ -144,4 +197,4 @@ def _grams(
 
 
 def _joined(unit: str, n: int) -> pl.Expr:
-    return pl.concat_str(*(pl.col(unit).shift(-i) for i in range(n)), separator=" ").hash(3)
+    return pl.concat_str(*(pl.col(unit).shift(-i) for i in range(n)), separator=" ")

@@ -1,30 +1,51 @@
-"""What the audits share: which documents they read, and their own way of taking text apart."""
+"""What the audits share: how they read documents, and their own way of taking text apart."""
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from functools import lru_cache
 
 import polars as pl
 
-BATCH_DOCUMENTS = 4000
+BATCH_DOCUMENTS = 8192
+# Whatever is a character but for those of private use.
+_CODES = (*range(0xD800), *range(0xF900, 0x32000), *range(0xE0000, 0xE01F0))
 
 _CJK = r"\x{3040}-\x{30FF}\x{3400}-\x{4DBF}\x{4E00}-\x{9FFF}\x{F900}-\x{FAFF}\x{20000}-\x{3FFFF}"
+_NO_LETTER = r"(?-u:\b)[a-z0-9](?-u:\b)|[^\p{L}\p{M}\p{N}]+"
 _UNIT = rf"[{_CJK}]|[[\p{{L}}\p{{M}}\p{{N}}]--[{_CJK}]]+"
 
 
-def sample(corpus: pl.LazyFrame, max_documents: int) -> tuple[pl.LazyFrame, dict[str, int | float]]:
-    """The documents, or about `max_documents` of more, chosen by their ids; and their number."""
-    total = corpus.select(pl.len()).collect(engine="streaming").item()
-    if total <= max_documents:
-        return corpus, {"num_documents": total, "audited_ratio": 1.0}
-    chosen = pl.col("doc_id").hash(1) % 2**32 < max_documents / total * 2**32
-    return corpus.filter(chosen), {"num_documents": total, "audited_ratio": max_documents / total}
+def batches(corpus: pl.LazyFrame) -> Iterator[pl.DataFrame]:
+    """Ids and texts of all documents, some at a time."""
+    return iter(corpus.select("doc_id", "text").collect_batches(chunk_size=BATCH_DOCUMENTS))
 
 
 def units(text: pl.Expr) -> pl.Expr:
     """Words and single CJK characters of a text as a list of folded strings."""
-    folded = text.str.normalize("NFKC").str.to_lowercase().str.replace_many(_simplified())
-    return folded.str.extract_all(_UNIT)
+    return _folded(text).str.extract_all(_UNIT)
+
+
+def letters(text: pl.Expr) -> pl.Expr:
+    """A text's letters and digits, folded, without those that stand alone.
+
+    Consecutive units of a text but for single ASCII characters are consecutive here: what
+    separates them is gone. For that alone `_`, which is no letter, must not bound one.
+    """
+    return _folded(text).str.replace_all("_", " ", literal=True).str.replace_all(_NO_LETTER, "")
+
+
+def _folded(text: pl.Expr) -> pl.Expr:
+    """The text in compatibility form, lower case and Simplified characters."""
+    is_ascii = text.str.len_bytes() == text.str.len_chars()
+    other = pl.when(~is_ascii).then(text)
+    joins = other.str.contains(_joining())
+    slow = pl.when(joins).then(text).str.normalize("NFKC").str.to_lowercase()
+    return pl.coalesce(
+        pl.when(is_ascii).then(text).str.to_lowercase(),
+        pl.when(~joins).then(text).str.replace_many(_folds()),
+        slow.str.replace_many(_simplified()),
+    )
 
 
 def units_of(text: str) -> list[str]:
@@ -41,3 +62,28 @@ def _simplified() -> dict[str, str]:
     convert = opencc.OpenCC("t2s").convert
     pairs = ((character, convert(character)) for character in characters)
     return {character: simple for character, simple in pairs if character != simple}
+
+
+@lru_cache(maxsize=1)
+def _folds() -> dict[str, str]:
+    """What each character becomes, whatever stands beside it."""
+    simplified = _simplified()
+    found = {}
+    for character in map(chr, _CODES):
+        lower = unicodedata.normalize("NFKC", character).lower()
+        folded = "".join(simplified.get(c, c) for c in lower)
+        if folded != character:
+            found[character] = folded
+    return found
+
+
+@lru_cache(maxsize=1)
+def _joining() -> str:
+    """Class of the characters that become one with a neighbour: marks, parts of Hangul syllables,
+    what is made of such; and a capital sigma, which depends on its place."""
+
+    def joins(character: str) -> bool:
+        parts = unicodedata.normalize("NFKC", character).lower()
+        return any(unicodedata.category(c)[0] == "M" or "\u1100" <= c <= "\u11ff" for c in parts)
+
+    return f"[\u03a3{re.escape(''.join(c for c in map(chr, _CODES) if joins(c)))}]"

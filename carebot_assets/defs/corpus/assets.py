@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from carebot_assets.corpus import landing, manifest, measures, rules, summaries, token_counts
+from carebot_assets.corpus.digests import FILE, Digests
 from carebot_assets.corpus.readers import ShardReader
 from carebot_assets.defs.artifact import Step, artifact
 from carebot_assets.defs.partitions import corpus_shards
@@ -36,19 +37,23 @@ def corpus_manifest(step: Step) -> dict[str, Any]:
 
     A file that was planned before keeps its shard, whatever is added or removed; new files open
     new shards. The shards are registered as partitions, those without files are unregistered.
-    Looks at the folders each time it runs.
+    Looks at the folders each time it runs; files that look as they did are not read again.
     """
     files = landing.listing(step.settings)  # before they are read: what comes later is news
     known = step.store.manifest(step.name) is not None
-    plan = manifest.scan(step.settings, step.store.scan(step.name).collect() if known else None)
+    last = step.store.scan(step.name).collect() if known else None
+    hashes = Digests(step.store.dir(step.name) / FILE)
+    plan = manifest.scan(step.settings, last, hashes)
     step.write(plan)
+    hashes.save(step.draft.dir / FILE)
     shards, instance = set(plan["shard"]), step.context.instance
     dimension = str(corpus_shards.name)
     gone = set(instance.get_dynamic_partitions(dimension)) - shards
     for shard in sorted(gone):
         instance.delete_dynamic_partition(dimension, shard)
     instance.add_dynamic_partitions(dimension, sorted(shards))
-    return {**summaries.of_plan(plan), "num_shards_gone": len(gone), "listing": files}
+    counts = {"num_shards_gone": len(gone), "num_parts_hashed": hashes.num_read}
+    return {**summaries.of_plan(plan), **counts, "listing": files}
 
 
 @artifact(

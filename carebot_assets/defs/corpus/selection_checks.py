@@ -1,7 +1,5 @@
 """Checks of deduplication, decontamination and the corpora."""
 
-import polars as pl
-
 from carebot_assets.corpus import audit, canaries, duplicates, held_out
 from carebot_assets.defs.checking import Shelf, check, table_checks
 from carebot_assets.evaluation.items import with_shipped
@@ -49,8 +47,7 @@ def canary_recall(shelf: Shelf) -> Finding:
 @check("general_corpus", blocking=True)
 def no_private_information(shelf: Shelf) -> Finding:
     """No text holds private information of a kind that is masked or dropped."""
-    most = shelf.settings.audit.max_documents
-    return audit.no_private_information(shelf.scan(), shelf.settings.rules, most)
+    return audit.no_private_information(shelf.scan(), shelf.settings.rules)
 
 
 @check("filtered_corpus", blocking=True)
@@ -65,8 +62,7 @@ def no_duplicate_text(shelf: Shelf) -> Finding:
 def no_benchmark_text(shelf: Shelf) -> Finding:
     """No document shares more with a benchmark item than the limits allow."""
     items, settings = with_shipped(shelf.scan("benchmark_items")), shelf.settings
-    most = settings.audit.max_documents
-    return audit.no_benchmark_text(shelf.scan(), items, settings.contamination, most)
+    return audit.no_benchmark_text(shelf.scan(), items, settings.contamination)
 
 
 @check("held_out_text", blocking=True)
@@ -78,14 +74,11 @@ def every_stratum(shelf: Shelf) -> Finding:
 @check("held_out_text", blocking=True)
 def no_duplicate_across_shards(shelf: Shelf) -> Finding:
     """No text occurs twice in the corpora of all shards, so that none held out is trained on."""
-    return audit.no_duplicate_text(_corpora(shelf))
+    return audit.no_duplicate_text(*shelf.scan_parts(*CORPORA))
 
 
 @check("held_out_text", blocking=True)
 def no_near_duplicate_across_shards(shelf: Shelf) -> Finding:
     """No two texts in the corpora of all shards are nearly the same."""
-    return audit.no_near_duplicate(_corpora(shelf), shelf.settings.audit.max_documents)
-
-
-def _corpora(shelf: Shelf) -> pl.LazyFrame:
-    return pl.concat(shelf.scan(name).select("doc_id", "text") for name in CORPORA)
+    most = shelf.settings.audit.max_pairs
+    return audit.no_near_duplicate(shelf.scan_parts(*CORPORA), most)
