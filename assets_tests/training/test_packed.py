@@ -182,3 +182,16 @@ def test_the_largest_token_is_that_of_the_receipts(path: Path) -> None:
     assert data.largest_token() == np.load(path).max()
     path.with_name("receipts.json").write_text(json.dumps({"largest_token": 5}), "utf-8")
     assert data.largest_token() == 5
+
+
+@pytest.mark.parametrize(("isolate", "lengths"), [(True, [5, 9, 10, 14, 3, 7]), (False, [24, 24])])
+def test_a_sample_holds_texts_as_they_are_trained_on(
+    path: Path, isolate: bool, lengths: list[int]
+) -> None:
+    from carebot_assets.training import packed
+
+    data = packed.PackedTokens(path, isolate)
+    rows = data.sample(9)
+    assert [len(row["input_ids"]) for row in rows] == lengths
+    assert sum((row["input_ids"] for row in rows), []) == data.tokens.flatten().tolist()
+    assert len(data.sample(1)) == (3 if isolate else 1)

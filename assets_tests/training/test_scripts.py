@@ -35,6 +35,17 @@ def test_pretraining_leaves_a_sound_checkpoint_and_a_log(trained: Path) -> None:
     assert report["tokens_per_second"] > 0
 
 
+def test_a_stage_may_be_judged_by_its_own_text(
+    pretrain: Configure, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    config = pretrain("own", work_dir=tmp_path, seed=4, objective=["own_text"])
+    run("pretrain", config, monkeypatch)
+    folder = config.output
+    manifest = checkpoint.read_manifest(folder)
+    assert manifest["losses"]["after"]["own_text"] < manifest["losses"]["before"]["own_text"]
+    assert checkpoint.inspect(folder)["loss_fell"].passed
+
+
 @pytest.mark.parametrize(
     ("values", "cause"),
     [

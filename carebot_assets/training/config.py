@@ -63,7 +63,8 @@ class TrainingConfig(Job):
 class PretrainConfig(TrainingConfig):
     """`data` is a NumPy file of token ids, uint32, [num_sequences, sequence_length]. With
     `from_scratch` the model folder holds a config and tokenizer but no weights. `objective` names
-    the losses the stage must lower: by default those of medical held-out text, none of a control.
+    the losses the stage must lower: by default those of medical held-out text, none of a control;
+    `own_text` is the loss on sequences of the data itself.
     With `isolate_documents` attention stays inside a document: `document_starts.npy` lies beside
     the data."""
 

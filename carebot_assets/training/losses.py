@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 IGNORED = -100
+# Stratum of what a model is trained on, where it is measured before and after like held-out text.
+OWN_TEXT = "own_text"
 BATCH_TOKENS = 8192
 
 

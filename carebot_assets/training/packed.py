@@ -56,6 +56,16 @@ class PackedTokens(torch.utils.data.Dataset):
         labels = torch.where(positions == 0, IGNORED, ids)
         return {"input_ids": ids, "labels": labels, "position_ids": positions}
 
+    def sample(self, num_rows: int) -> list[dict[str, list[int]]]:
+        """The texts of some rows, spread evenly, each as it is seen in training."""
+        count = min(num_rows, len(self))
+        texts: list[list[int]] = []
+        for index in np.linspace(0, len(self) - 1, count).astype(int):
+            row = self.tokens[index]
+            cuts = [] if self.starts is None else np.flatnonzero(self.positions(index) == 0)[1:]
+            texts += [part.tolist() for part in np.split(row, cuts)]
+        return [{"input_ids": ids, "labels": ids} for ids in texts if len(ids) > 1]
+
     def positions(self, index: int) -> np.ndarray:
         """Place of each token of a row in its document, or in its part of it in this row."""
         assert self.starts is not None

@@ -85,7 +85,10 @@ class Watch(TrainerCallback):
         if medical:
             # Languages count alike, however many texts of each are held out.
             found["medical"] = sum(medical) / len(medical)
-        values = {f"held_out_{name}_loss": value for name, value in found.items()}
+        values = {
+            f"{name}_loss" if name == losses.OWN_TEXT else f"held_out_{name}_loss": value
+            for name, value in found.items()
+        }
         state.log_history.append({"step": state.global_step, **values})
         self.reporter.send({"step": state.global_step, **values})
         shown = ", ".join(f"{name} {value:.4f}" for name, value in found.items())
@@ -97,7 +100,7 @@ class Watch(TrainerCallback):
         after: dict[str, float] = {}
         for entry in self.trainer.state.log_history:
             for name, value in entry.items():
-                if name == "loss" or name.startswith("held_out_"):
+                if name in ("loss", f"{losses.OWN_TEXT}_loss") or name.startswith("held_out_"):
                     short = name.removeprefix("held_out_").removesuffix("_loss")
                     short = "train" if name == "loss" else short
                     before.setdefault(short, value)

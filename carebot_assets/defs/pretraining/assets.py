@@ -159,6 +159,7 @@ def mix_parts(mix: str, scan: Callable[[str], pl.LazyFrame]) -> tuple[pl.LazyFra
     settings=["pretraining.boost", "pretraining.isolate_documents"],
     kinds={"pytorch", "huggingface"},
     pool="gpu",
+    version="2",
 )
 def boost_checkpoint(step: Step, launcher: Launcher) -> dict[str, Any]:
     """Model after the boost stage: the stable checkpoint trained on the best text.
@@ -170,7 +171,7 @@ def boost_checkpoint(step: Step, launcher: Launcher) -> dict[str, Any]:
     # but what the stage must lower is the loss on its own text.
     start, mix = step.path("stable_checkpoint"), step.path("boost_mix")
     train = step.settings.pretraining.boost
-    return train_checkpoint(step, launcher, start, mix, train, objective=["train"])
+    return train_checkpoint(step, launcher, start, mix, train, objective=["own_text"])
 
 
 def _held_out(step: Step) -> pl.LazyFrame:
