@@ -193,5 +193,5 @@ def test_a_sample_holds_texts_as_they_are_trained_on(
     data = packed.PackedTokens(path, isolate)
     rows = data.sample(9)
     assert [len(row["input_ids"]) for row in rows] == lengths
-    assert sum((row["input_ids"] for row in rows), []) == data.tokens.flatten().tolist()
+    assert [token for row in rows for token in row["input_ids"]] == data.tokens.flatten().tolist()
     assert len(data.sample(1)) == (3 if isolate else 1)

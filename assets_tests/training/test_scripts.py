@@ -39,8 +39,7 @@ def test_a_stage_may_be_judged_by_its_own_text(
     pretrain: Configure, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     config = pretrain("own", work_dir=tmp_path, seed=4, objective=["own_text"])
-    run("pretrain", config, monkeypatch)
-    folder = config.output
+    folder = run("pretrain", config, monkeypatch)
     manifest = checkpoint.read_manifest(folder)
     assert manifest["losses"]["after"]["own_text"] < manifest["losses"]["before"]["own_text"]
     assert checkpoint.inspect(folder)["loss_fell"].passed
