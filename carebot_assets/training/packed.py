@@ -62,7 +62,7 @@ class PackedTokens(torch.utils.data.Dataset):
         texts: list[list[int]] = []
         for index in np.linspace(0, len(self) - 1, count).astype(int):
             row = self.tokens[index]
-            cuts = [] if self.starts is None else np.flatnonzero(self.positions(index) == 0)[1:]
+            cuts = np.flatnonzero(self.positions(index) == 0)[1:] if self.starts is not None else ()
             texts += [part.tolist() for part in np.split(row, cuts)]
         return [{"input_ids": ids, "labels": ids} for ids in texts if len(ids) > 1]
 
