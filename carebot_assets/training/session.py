@@ -23,7 +23,7 @@ from transformers import (
 from transformers.trainer_callback import PrinterCallback
 
 from carebot_assets.settings import TrainSettings
-from carebot_assets.training import checkpoint, faults, resume
+from carebot_assets.training import checkpoint, faults, resume, stopping
 from carebot_assets.training.config import Config, TrainingConfig, TrainingError, read_config
 from carebot_assets.training.reporter import Reporter, open_reporter
 from carebot_assets.training.speed import Speed
@@ -166,7 +166,7 @@ def fit(
     startup = time.time() - _process_start()
     started = time.monotonic()
     try:
-        with watch.signals():
+        with stopping.noted(watch.stop):
             trainer.train(resume_from_checkpoint=str(last) if last else None)
         seconds = time.monotonic() - started
         if watch.stopped_by:

@@ -2,10 +2,7 @@
 
 import math
 import os
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -107,19 +104,9 @@ class Watch(TrainerCallback):
                     after[short] = value
         return {"before": before, "after": after}
 
-    @contextmanager
-    def signals(self) -> Iterator[None]:
-        """SIGINT and SIGTERM save and stop at the end of the step instead of killing it."""
-
-        def note(number: int, _: Any) -> None:
-            self.stopped_by = signal.Signals(number).name
-
-        old = {s: signal.signal(s, note) for s in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in old.items():
-                signal.signal(number, handler)
+    def stop(self, signal_name: str) -> None:
+        """Save and stop at the end of the step."""
+        self.stopped_by = signal_name
 
     def _asked_to_stop(self) -> bool:
         """All processes must stop at the same step, or they would wait for each other."""

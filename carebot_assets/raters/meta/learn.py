@@ -7,12 +7,8 @@ each process then holds a part of the population, and only proposals for the rat
 import dataclasses
 import json
 import shutil
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -27,7 +23,7 @@ from carebot_assets.raters.meta.rows import Rows
 from carebot_assets.raters.meta.scoring import NOTES, WEIGHTS
 from carebot_assets.raters.meta.transformer import flatten
 from carebot_assets.settings.value import ValueSettings
-from carebot_assets.training import resume, session
+from carebot_assets.training import resume, session, stopping
 from carebot_assets.training.config import Job, TrainingError
 from carebot_assets.training.reporter import Reporter
 
@@ -60,8 +56,7 @@ def learn(config: MetaConfig, reporter: Reporter) -> None:
     run = _Run(learner, config, process, reporter)
     run.resume()
     started = time.monotonic()
-    with run.signals():
-        run.loop()
+    run.loop()
     run.finish(time.monotonic() - started)
 
 
@@ -84,6 +79,11 @@ class _Run:
         self.probe = np.sort(few[: config.settings.probe_rows])
 
     def loop(self) -> None:
+        """All meta-steps; a signal saves and stops after the one under way."""
+        with stopping.noted(self._stop):
+            self._loop()
+
+    def _loop(self) -> None:
         plan = self.config.settings
         while self.learner.step_number < plan.meta_steps:
             self._step()
@@ -199,19 +199,8 @@ class _Run:
             for old in resume.sealed(self.checkpoints)[:-KEPT_CHECKPOINTS]:
                 shutil.rmtree(old)
 
-    @contextmanager
-    def signals(self) -> Iterator[None]:
-        """SIGINT and SIGTERM save and stop at the end of the meta-step."""
-
-        def note(number: int, _: Any) -> None:
-            self.stopped_by = signal.Signals(number).name
-
-        old = {s: signal.signal(s, note) for s in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in old.items():
-                signal.signal(number, handler)
+    def _stop(self, signal_name: str) -> None:
+        self.stopped_by = signal_name
 
     def _asked_to_stop(self) -> bool:
         """All processes stop at the same step, or they would wait for each other."""
