@@ -30,8 +30,9 @@ CALIBRATION_FOLDS = 3
 MIN_SLOPE = 0.3
 # Large enough for the ridge to leave the bias alone.
 BIAS_COLUMN = 10.0
-# Weight of what twins say beside what the teacher says, a seed counting 1.
-TWINS_WEIGHT = 0.5
+# Weight of what all twins say beside what the teacher says of all seeds. At 0.5 instead, they win
+# one pair in a hundred more and agreement with the teacher is 0.04 lower (sample world, 3 splits).
+TWINS_WEIGHT = 0.1
 
 
 def train(

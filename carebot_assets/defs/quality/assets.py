@@ -78,7 +78,7 @@ def quality_seed_scores(step: Step, teacher: TeacherResource) -> dict[str, Any]:
               "quality.planted_faults", "encoder"],
     kinds={"scikitlearn"},
     pool="gpu",
-    version="3",
+    version="4",
 )  # fmt: skip
 def quality_rater(step: Step, launcher: Launcher) -> dict[str, Any]:
     """Quality rater: a ridge head on an encoder that predicts the teacher's score.
