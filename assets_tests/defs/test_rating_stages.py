@@ -283,6 +283,7 @@ def test_a_whole_encoder_is_trained_by_the_launcher(
     monkeypatch.setenv("CAREBOT_SET__encoder", json.dumps(encoder, default=str))
     # More threads add in another order: a training this short ends elsewhere.
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("CAREBOT_SET__domain__seed_documents", "400")
     current_settings.cache_clear()
     found, _ = run([*SEEDS, domain.domain_classifier])
     assert found["not_collapsed"]
@@ -295,7 +296,4 @@ def test_a_whole_encoder_is_trained_by_the_launcher(
     labels = current_settings().domain.medical_labels
     judged = classifier.predict(folder, documents.lazy(), labels)
     medical = documents["origin"].str.starts_with("medical")
-    # How well so short a training ends depends on the machine's arithmetic; that it ends somewhere
-    # does not.
-    assert ((judged["p_medical"] >= 0.5) == medical).mean() > 0.5
-    assert judged["p_medical"].std() > 0.01
+    assert ((judged["p_medical"] >= 0.5) == medical).mean() > 0.8

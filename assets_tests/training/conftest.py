@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+import torch
 
 from assets_tests.training.running import Configure, config_of, run
 from carebot_assets.corpus import packing
@@ -87,14 +88,14 @@ def trained(
 
 
 def write_encoder(folder: Path, texts: list[str]) -> Path:
-    """A sentence-transformers model with random weights that knows the words of some texts."""
+    """A sentence-transformers model with random weights (always the same) that knows the words."""
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.models import Pooling, Transformer
     from tokenizers import BertWordPieceTokenizer
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
     words = BertWordPieceTokenizer()
-    words.train_from_iterator(texts, vocab_size=1000, min_frequency=1, show_progress=False)
+    words.train_from_iterator(texts, vocab_size=3000, min_frequency=1, show_progress=False)
     PreTrainedTokenizerFast(
         tokenizer_object=words._tokenizer, pad_token="[PAD]", unk_token="[UNK]",
         cls_token="[CLS]", sep_token="[SEP]", mask_token="[MASK]",
@@ -102,8 +103,12 @@ def write_encoder(folder: Path, texts: list[str]) -> Path:
     config = BertConfig(
         vocab_size=words.get_vocab_size(), hidden_size=32, num_hidden_layers=1,
         num_attention_heads=2, intermediate_size=48, max_position_embeddings=64,
+        hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
     )  # fmt: skip
-    BertModel(config).save_pretrained(folder)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        bert = BertModel(config)
+    bert.save_pretrained(folder)
     body = Transformer(str(folder))
     model = SentenceTransformer(modules=[body, Pooling(body.get_embedding_dimension())])
     model.save(str(folder / "st"), create_model_card=False)
