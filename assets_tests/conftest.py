@@ -4,6 +4,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -49,6 +50,23 @@ def fresh_settings() -> Iterator[None]:
     current_settings.cache_clear()
     yield
     current_settings.cache_clear()
+
+
+@pytest.fixture
+def no_assets() -> Iterator[None]:
+    """Registries without the project's assets and checks, for a graph that a test declares."""
+    from carebot_assets.defs.artifact import ASSETS
+    from carebot_assets.defs.checking import CHECKS
+    from carebot_assets.defs.recipe import RECIPES
+
+    registries: list[dict[str, Any]] = [ASSETS, CHECKS, RECIPES]
+    declared = [dict(registry) for registry in registries]
+    for registry in registries:
+        registry.clear()
+    yield
+    for registry, entries in zip(registries, declared, strict=True):
+        registry.clear()
+        registry.update(entries)
 
 
 @pytest.fixture(scope="session")

@@ -8,10 +8,9 @@ import pytest
 
 from assets_tests.conftest import rows_of
 from carebot_assets import runner
-from carebot_assets.defs import artifact as artifacts
-from carebot_assets.defs import checking, guard
-from carebot_assets.defs.artifact import Recipe, Step, artifact
-from carebot_assets.defs.checking import Check, Shelf, build_checks, check
+from carebot_assets.defs.artifact import Step, artifact
+from carebot_assets.defs.checking import Shelf, build_checks, check
+from carebot_assets.defs.recipe import Recipe
 from carebot_assets.defs.resources import Workshop
 from carebot_assets.expectations import Finding
 from carebot_assets.runner import Outcome, Progress, plan_waves, run_waves
@@ -142,13 +141,9 @@ class World:
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, fresh_settings: None) -> Iterator[World]:
-    recipes: dict[str, Recipe] = {}
-    for module in (artifacts, checking, guard, runner):
-        monkeypatch.setattr(module, "RECIPES", recipes)
-    checks: dict[str, dict[str, Check]] = {}
-    for module in (checking, guard):
-        monkeypatch.setattr(module, "CHECKS", checks)
+def world(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, fresh_settings: None, no_assets: None
+) -> Iterator[World]:
     monkeypatch.setenv("CAREBOT_SET__store__root", str(tmp_path / "store"))
     current_settings.cache_clear()
     world = World(tmp_path)

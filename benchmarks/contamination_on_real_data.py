@@ -18,7 +18,7 @@ from typing import Any
 import polars as pl
 
 from benchmarks import open_data
-from carebot_assets.corpus import audit, contamination
+from carebot_assets.corpus import audit, contamination, protected
 from carebot_assets.settings import ContaminationSettings
 
 SETTINGS = ContaminationSettings()
@@ -78,7 +78,7 @@ def main() -> None:
         doc_id=pl.int_range(pl.len()).cast(pl.String), shard=pl.lit("open")
     )
     earlier = documents.lazy().select("doc_id", verdict=pl.lit("keep"))
-    ngrams = contamination.ngrams(items.lazy(), SETTINGS)
+    ngrams = protected.ngrams(items.lazy(), SETTINGS)
     verdicts = contamination.verdicts(documents.lazy(), earlier, ngrams.lazy(), SETTINGS)
     judged = documents.join(verdicts.drop("shard").collect(), on="doc_id")
     dropped = judged.filter(pl.col("verdict") == "drop")

@@ -28,7 +28,7 @@ import numpy as np  # noqa: E402
 import polars as pl  # noqa: E402
 
 from benchmarks import peers  # noqa: E402
-from carebot_assets.corpus import contamination, matching  # noqa: E402
+from carebot_assets.corpus import contamination, matching, protected  # noqa: E402
 from carebot_assets.corpus.audit.plain import units_of  # noqa: E402
 from carebot_assets.settings import ContaminationSettings  # noqa: E402
 from carebot_assets.tables import BY_NAME  # noqa: E402
@@ -103,7 +103,7 @@ def measure(
     lang: str, documents: pl.DataFrame, items: pl.DataFrame, folder: Path
 ) -> tuple[dict[str, Any], dict[str, str]]:
     n = SETTINGS.ngram_zh if lang == "zh" else SETTINGS.ngram_en
-    ngrams = contamination.ngrams(items.lazy(), SETTINGS)
+    ngrams = protected.ngrams(items.lazy(), SETTINGS)
     started = time.process_time()
     index = contamination.Index(ngrams, SETTINGS)
     index_seconds = time.process_time() - started

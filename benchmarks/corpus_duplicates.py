@@ -28,7 +28,7 @@ import numba  # noqa: E402
 import numpy as np  # noqa: E402
 import polars as pl  # noqa: E402
 
-from benchmarks import peers  # noqa: E402
+from benchmarks import made_signatures, peers  # noqa: E402
 from benchmarks.corpus_kernels import make_documents  # noqa: E402
 from carebot_assets.corpus import clustering, minhash  # noqa: E402
 from carebot_assets.settings import DuplicateSettings  # noqa: E402
@@ -106,21 +106,6 @@ def speed(count: int, folder: Path) -> dict[str, Any]:
     return found
 
 
-def pairs(apart: float, count: int, seed: int) -> list[pl.LazyFrame]:
-    """Two tables of texts that pairwise share exactly 200 shingles of 200 + 2 `apart`."""
-    common, rest = 204, round(apart)
-    size = common + 2 * rest
-    codes = np.arange(count * size).reshape(count, size) % 9_999_991
-    codes = np.random.default_rng(seed).permutation(9_999_991)[codes]
-    frame = pl.DataFrame({"unit": codes}).select(
-        pl.col("unit").cast(pl.Array(pl.String, size)).arr.to_list()
-    )
-    halves = (range(common + rest), [*range(common), *range(common + rest, size)])
-    texts = (pl.col("unit").list.gather(list(half)).list.join(" ") for half in halves)
-    about = {name: pl.lit("") for name in ("doc_id", "shard", "source", "lang")}
-    return [frame.lazy().select(text=text, n_chars=pl.lit(0), **about) for text in texts]
-
-
 def recall() -> list[dict[str, float]]:
     """Share of pairs that share a band, and that are removed, beside theory."""
     rows = []
@@ -131,7 +116,7 @@ def recall() -> list[dict[str, float]]:
         for seed in range(PAIRS // batch):
             one, two = (
                 minhash.signatures(half, SETTINGS).select("signature", "bands").collect()
-                for half in pairs(apart, batch, seed)
+                for half in made_signatures.pairs(round(apart), batch, seed)
             )
             bands = [t["bands"].list.to_array(SETTINGS.bands).to_numpy() for t in (one, two)]
             hashes = [t["signature"].list.to_array(112).to_numpy() for t in (one, two)]
@@ -153,32 +138,6 @@ def recall() -> list[dict[str, float]]:
     return rows
 
 
-def make_signatures(folder: Path, count: int) -> None:
-    """Random signatures in files of `UNIT`; every tenth comes again in the next file."""
-    rng, last = np.random.default_rng(3), None
-    for shard in range(count // UNIT):
-        hashes = rng.integers(0, 1 << 32, (UNIT, 112), dtype=np.uint32)
-        if last is not None:
-            hashes[: UNIT // 10] = last
-            hashes[: UNIT // 10, shard % 112] += 1
-        last = hashes[-UNIT // 10 :].copy()
-        bands = hashes.view(np.uint64).reshape(UNIT, 14, 4).sum(axis=2, dtype=np.uint64)
-        ids = [f"{shard:08x}{i:024x}" for i in range(UNIT)]
-        pl.DataFrame(
-            {
-                "doc_id": ids,
-                "text_hash": ids,
-                "signature": pl.Series(hashes).arr.to_list(),
-                "bands": pl.Series(bands).arr.to_list(),
-            }
-        ).with_columns(
-            **{name: pl.lit("web") for name in ("shard", "source", "lang")},
-            score=pl.lit(1.0),
-            num_shingles=pl.lit(200),
-            method=pl.lit(minhash.method(SETTINGS)),
-        ).write_parquet(folder / f"{shard:04}.parquet", row_group_size=20_000)
-
-
 def in_a_process_of_its_own(folder: str) -> None:
     """Cluster the signatures in a folder; print peak memory and time."""
     settings = SETTINGS.model_copy(update={"memory_limit_mb": MEMORY_MB})
@@ -196,7 +155,7 @@ def memory() -> list[dict[str, Any]]:
     for times in (1, 4, 16):
         num_files = times * FILES
         with tempfile.TemporaryDirectory() as folder:
-            make_signatures(Path(folder), num_files * UNIT)
+            made_signatures.write(Path(folder), num_files, UNIT, SETTINGS)
             command = [sys.executable, "-m", "benchmarks.corpus_duplicates", "--cluster", folder]
             done = subprocess.run(command, capture_output=True, text=True, check=True)
             found = json.loads(done.stdout.splitlines()[-1])

@@ -1,21 +1,26 @@
 """The measured part of `corpus_group`: all assets and checks of the group, each part timed."""
 
-import functools
-import os
-import resource
-import threading
-import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
-from pathlib import Path
-from typing import Any
+import gc
 
-import polars as pl
+gc.disable()  # while it loads, as `carebot_assets.definitions` does
 
-from carebot_assets.defs.artifact import RECIPES, Recipe, Step, artifact
-from carebot_assets.raters.verdicts import NOT_MEDICAL
+import functools  # noqa: E402
+import os  # noqa: E402
+import resource  # noqa: E402
+import threading  # noqa: E402
+import time  # noqa: E402
+from collections import defaultdict  # noqa: E402
+from collections.abc import Callable, Iterator  # noqa: E402
+from contextlib import contextmanager  # noqa: E402
+from dataclasses import replace  # noqa: E402
+from pathlib import Path  # noqa: E402
+from typing import Any  # noqa: E402
+
+import polars as pl  # noqa: E402
+
+from carebot_assets.defs.artifact import Step, artifact  # noqa: E402
+from carebot_assets.defs.recipe import RECIPES, Recipe  # noqa: E402
+from carebot_assets.raters.verdicts import NOT_MEDICAL  # noqa: E402
 
 PARTS: dict[str, float] = defaultdict(float)
 PEAKS: dict[str, float] = {}
@@ -171,6 +176,7 @@ class Group:
 def run() -> dict[str, Any]:
     """Materialize the group of the current profile; CPU seconds by part."""
     group = Group()
+    gc.enable()
     before = time.process_time()
     answer = group.run()
     total = time.process_time()
@@ -196,6 +202,7 @@ def run_watched(small: Path, large: Path, cap_mb: float = 0) -> dict[str, Any]:
     """
     _use(small)
     group = Group(checked=False)
+    gc.enable()
     group.run()
     _use(large)
     before, peaks, done = _status("RssAnon"), dict[str, float](), threading.Event()

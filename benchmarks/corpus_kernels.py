@@ -15,7 +15,7 @@ from statistics import median
 import numpy as np
 import polars as pl
 
-from carebot_assets.corpus import contamination, minhash
+from carebot_assets.corpus import contamination, minhash, protected
 from carebot_assets.settings import ContaminationSettings, DuplicateSettings
 
 ROUNDS = 5
@@ -75,7 +75,7 @@ def main() -> None:
     others = make_documents(NUM_ITEMS + count)[count:]
     held = documents["text"].tail(count // 100)
     items = make_items(pl.concat([held, others["text"]]))
-    ngrams = contamination.ngrams(items, ContaminationSettings())
+    ngrams = protected.ngrams(items, ContaminationSettings())
     earlier = documents.lazy().select("doc_id", verdict=pl.lit("keep"))
 
     def sign(frame: pl.LazyFrame) -> object:

@@ -7,16 +7,20 @@ shuffled, a passage cut in from another document, an advert put in, noise as of 
 off (`benchmarks.planted`). The rater learns as the asset does: from the teacher's scores (two
 rounds, mean) of clean documents of half of the sources, and from faults planted into those by
 `carebot_assets.raters.faults`, which are made otherwise than the corruptions here. It rates the
-pairs of the other half, which it has not seen, and the other way round. Prints one JSON line: share
-of pairs in which clean is above corrupted, a tie counting half, by language and corruption, for the
-teacher itself too, and for a rater without planted faults.
+pairs of the other half, which it has not seen, and the other way round; sources are dealt into
+halves three times. Prints one JSON line: share of pairs in which clean is above corrupted, a tie
+counting half, by language and corruption, the mean of the deals and what they spread; for the
+teacher itself too, and for a rater without planted faults. The encoder reads as much of a text as
+the settings say by default.
 """
 
 import json
 import os
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -25,11 +29,11 @@ import polars as pl
 from benchmarks.domain_on_real_data import BACKBONES
 from benchmarks.planted import pairs
 from carebot_assets.raters import regressor, rubric
-from carebot_assets.settings import load_settings
+from carebot_assets.settings import EncoderSettings, load_settings
 from carebot_assets.teacher import roles
 from carebot_assets.teacher.client import open_teacher
 
-PLANTED = 5
+PLANTED, DEALS = 5, 3
 
 
 def scores_of_teacher(texts: list[str]) -> dict[str, float]:
@@ -63,12 +67,18 @@ def wins(frame: pl.DataFrame, scores: dict[str, float]) -> dict[str, float]:
 
 
 def rated(
-    frame: pl.DataFrame, taught: dict[str, float], backbone: str, planted: int
+    frame: pl.DataFrame, taught: dict[str, float], backbone: str, planted: int, deal: int
 ) -> tuple[dict[str, float], list[Any]]:
     """Scores of all texts by raters that had not seen their sources; what each says of itself."""
-    names = frame.select("lang", "source").unique().sort("lang", "source")["source"]
-    halves = {source: number % 2 for number, source in enumerate(names)}
+    names = frame.select("lang", "source").unique().sort("lang", "source")
+    halves = dict[str, int]()
+    for _, part in names.group_by("lang", maintain_order=True):
+        sources = part["source"].to_list()
+        if deal:
+            Random(deal).shuffle(sources)
+        halves |= {source: number % 2 for number, source in enumerate(sources)}
     half = frame["source"].replace_strict(halves)
+    encoder = BACKBONES[backbone].model_copy(update={"max_chars": EncoderSettings().max_chars})
     found: dict[str, float] = {}
     said = []
     for side in (0, 1):
@@ -77,7 +87,7 @@ def rated(
         score = seeds["text"].replace_strict(taught, default=None, return_dtype=pl.Float64)
         trained = regressor.train(
             seeds.with_columns(score=score).drop_nulls("score"), rubric.QUALITY,
-            BACKBONES[backbone], 1, planted_faults=planted,
+            encoder, 1, planted_faults=planted,
         )  # fmt: skip
         said.append([trained.metrics["spearman"], trained.metrics["length_correlation"]])
         asked = pl.concat([see["clean"], see["corrupted"]]).unique(maintain_order=True)
@@ -86,6 +96,10 @@ def rated(
             table = pl.LazyFrame({"doc_id": asked, "text": asked})
             found |= dict(regressor.predict(Path(folder), rubric.QUALITY, table).iter_rows())
     return found, said
+
+
+def _mean(values: Iterable[float]) -> float:
+    return round(float(np.mean(list(values))), 3)
 
 
 def main() -> None:
@@ -99,12 +113,19 @@ def main() -> None:
     print("teacher", result["teacher"])
     for name in sys.argv[1:] or ["char_ngram", "word_ngram"]:
         for planted in (0, PLANTED):
-            scores, said = rated(frame, taught, name, planted)
+            deals = [rated(frame, taught, name, planted, deal) for deal in range(DEALS)]
+            won = [wins(frame, scores) for scores, _ in deals]
             key = f"{name} with {planted} planted faults"
-            result[key] = wins(frame, scores) | {"spearman_and_length": said}
+            result[key] = {part: _mean([one[part] for one in won]) for part in won[0]} | {
+                "spread": {part: [min(all_), max(all_)] for part in won[0]
+                           if part.endswith(" all") and (all_ := [one[part] for one in won])},
+                "spearman_and_length": [
+                    _mean(column) for column in zip(*(h for _, s in deals for h in s), strict=True)
+                ],
+            }  # fmt: skip
             print(key, result[key], flush=True)
     means = {
-        name: round(float(np.mean([v for k, v in part.items() if k.endswith(" all")])), 3)
+        name: _mean(v for k, v in part.items() if k.endswith(" all"))
         for name, part in result.items()
         if isinstance(part, dict)
     }

@@ -1,7 +1,9 @@
 """What Dagster does anew for every event and every run, done once in a process of many runs."""
 
+import gc
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from typing import Any
 from unittest.mock import patch
 
@@ -11,6 +13,8 @@ from sqlalchemy.pool import QueuePool
 
 # Databases held open: the index, the runs, and one a run.
 MAX_OPEN = 8
+# Objects, and collections of the younger generation, after which one is collected.
+COLLECTED_AFTER = (5_000, 20, 20)
 
 
 class _KeptPool(QueuePool):
@@ -84,4 +88,35 @@ def subsets_kept(job: dg.JobDefinition) -> Iterator[None]:
         return made[key]
 
     with patch.object(job, "as_ephemeral_job", kept):
+        yield
+
+
+@contextmanager
+def revisions_kept() -> Iterator[None]:
+    """The history of Dagster's tables is read once while the block runs, not for every run, which
+    has a database of its own."""
+    from alembic.script import ScriptDirectory
+
+    with patch.object(ScriptDirectory, "from_config", cache(ScriptDirectory.from_config)):
+        yield
+
+
+@contextmanager
+def objects_kept() -> Iterator[None]:
+    """Nothing that is there when the block begins is garbage: the collector need not walk it; and
+    of what comes there are many small objects that live on, and little garbage."""
+    usual = gc.get_threshold()
+    gc.set_threshold(*COLLECTED_AFTER)
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*usual)
+
+
+@contextmanager
+def overhead_kept_low(job: dg.JobDefinition) -> Iterator[None]:
+    """All of the above."""
+    with connections_kept(), subsets_kept(job), revisions_kept(), objects_kept():
         yield

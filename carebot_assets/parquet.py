@@ -50,11 +50,11 @@ def _write_text(
         compression_level=level,
         use_dictionary=[name for name in strings if name not in _DISTINCT],
     ) as writer:
-        for group in _groups(lazy):
+        for group in groups(lazy):
             writer.write_table(_arrow(group), len(group))
 
 
-def _groups(lazy: pl.LazyFrame) -> Iterator[pl.DataFrame]:
+def groups(lazy: pl.LazyFrame) -> Iterator[pl.DataFrame]:
     """The rows in order, in pieces of at most `ROW_GROUP` rows and about `GROUP_BYTES`."""
     parts: list[pl.DataFrame] = []
     rows = size = 0

@@ -15,9 +15,9 @@ from uuid import uuid4
 import dagster as dg
 from dagster import DagsterEventType, EventLogEntry
 
-from carebot_assets.connections import connections_kept, subsets_kept
-from carebot_assets.defs.artifact import RECIPES, Recipe, expected_partitions
+from carebot_assets.connections import overhead_kept_low
 from carebot_assets.defs.guard import failed_blocking_checks
+from carebot_assets.defs.recipe import RECIPES, Recipe, expected_partitions
 from carebot_assets.store import Store, StoreError
 
 
@@ -108,7 +108,7 @@ def run_waves(
     job = definitions.resolve_implicit_global_asset_job_def()
     outcome = Outcome()
     log_file.parent.mkdir(parents=True, exist_ok=True)
-    with log_file.open("a", encoding="utf-8") as log, connections_kept(), subsets_kept(job):
+    with log_file.open("a", encoding="utf-8") as log, overhead_kept_low(job):
         for wave in plan_waves(RECIPES):
             started = time.monotonic()
             keys: list[str | None] = (

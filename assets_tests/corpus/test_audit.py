@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets_tests.corpus.test_contamination import EN, FILLER_EN, FILLER_ZH, ITEMS, TRADITIONAL, ZH
-from carebot_assets.corpus import audit, contamination, private
+from carebot_assets.corpus import audit, contamination, private, protected
 from carebot_assets.corpus.audit import copies, plain, values
 from carebot_assets.expectations import Finding
 from carebot_assets.settings import ContaminationSettings, RuleSettings, Settings
@@ -199,7 +199,7 @@ def test_judge_and_audit_agree_on_real_records(shared_data) -> None:
     items = pl.concat([ITEMS.head(1)] * len(questions)).with_columns(
         questions, item_id=pl.int_range(len(questions)).cast(pl.String)
     )
-    ngrams = contamination.ngrams(items.lazy(), SETTINGS)
+    ngrams = protected.ngrams(items.lazy(), SETTINGS)
     dropped = contamination.Index(ngrams, SETTINGS).repeats(pl.Series(texts))
     finding = audit.no_benchmark_text(corpus(*texts), items.lazy(), SETTINGS)
     found = {int(one, 16) for one in finding.metadata["examples"]}

@@ -9,8 +9,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from assets_tests.conftest import rows_of
+from assets_tests.corpus.slow_contamination import SMALL, evidence_by_item
 from carebot_assets import tables
-from carebot_assets.corpus import audit, canaries, contamination
+from carebot_assets.corpus import audit, contamination, protected
 from carebot_assets.settings import ContaminationSettings
 
 SETTINGS = ContaminationSettings()
@@ -47,7 +48,7 @@ def judge(
     ids = [f"{i:032x}" for i in range(len(texts))]
     frame = pl.LazyFrame({"doc_id": ids, "shard": "s", "text": texts})
     verdict = pl.LazyFrame({"doc_id": ids, "verdict": earlier or ["keep"] * len(texts)})
-    ngrams = contamination.ngrams(items.lazy(), settings)
+    ngrams = protected.ngrams(items.lazy(), settings)
     return contamination.verdicts(frame, verdict, ngrams.lazy(), settings).collect()
 
 
@@ -170,23 +171,6 @@ def test_a_question_too_short_alone_is_found_with_its_options(lang: str) -> None
     assert found["evidence"].to_list() == ["whole", "whole", None, None]
 
 
-def test_what_is_protected() -> None:
-    turns = [{"role": "user", "text": "咳嗽三天"}, {"role": "assistant", "text": "多喝水"}]
-    items = rows_of(
-        "benchmark_items",
-        {"item_id": "1", "suite": "pubmedqa", "lang": "en", "context": "abstract", "question": "q"},
-        {"item_id": "2", "suite": "cmb_clin", "lang": "zh", "context": "case", "question": "q"},
-        {"item_id": "3", "suite": "cmb", "lang": "zh", "question": "q", "options": ["a", "b"]},
-        {"item_id": "4", "suite": "cmtmedqa", "lang": "zh", "turns": turns},
-    )
-    assert items.select(*contamination.item_parts()).rows() == [
-        ("q", "", []),
-        ("q", "", ["case"]),
-        ("q", "a\nb", []),
-        ("咳嗽三天", "", ["多喝水"]),
-    ]
-
-
 def test_a_consultation_is_found_by_its_first_turn_or_much_of_the_others() -> None:
     first, answer = (
         "医生我最近三天一直咳嗽还有点发低烧是怎么回事",
@@ -199,108 +183,10 @@ def test_a_consultation_is_found_by_its_first_turn_or_much_of_the_others() -> No
     assert found["evidence"].to_list() == ["whole", "window", None]
 
 
-def test_ngrams_table() -> None:
-    table = contamination.ngrams(ITEMS.lazy(), SETTINGS)
-    assert dict(table.schema) == dict(tables.BY_NAME["benchmark_ngrams"].schema)
-    assert table.select("item_id", "position").is_unique().all()
-    found = contamination.summarize_ngrams(table.lazy(), ITEMS.lazy())
-    assert (found["num_protected_items"], found["num_items_left_out"]) == (2, 1)
-    assert "| mmlu | 1 | 0 | 1 |" in found["suites"]
-    empty = contamination.ngrams(ITEMS.clear().lazy(), SETTINGS)
-    assert dict(empty.schema) == dict(table.schema)
-    assert judge([EN], ITEMS.clear())["verdict"].to_list() == ["keep"]
-
-
-def test_canaries() -> None:
-    documents = pl.LazyFrame({"text": [FILLER_EN, FILLER_ZH]})
-    ngrams = contamination.ngrams(ITEMS.lazy(), SETTINGS).lazy()
-    found = canaries.recall(documents, ITEMS.lazy(), ngrams, SETTINGS)
-    assert found.passed
-    forms = dict.fromkeys(("converted", "published", "question", "reflowed", "traditional"), 1.0)
-    assert (found.metadata["num_canaries"], found.metadata["recall_by_form"]) == (9, forms)
-    lost = ngrams.with_columns(ngram=pl.col("ngram") + 1)
-    broken = canaries.recall(documents, ITEMS.lazy(), lost, SETTINGS)
-    assert not broken.passed
-    assert "cmb/0 traditional" in broken.metadata["missed"]
-    assert not canaries.recall(documents, ITEMS.lazy(), ngrams.clear(), SETTINGS).passed
-    assert canaries.recall(documents, ITEMS.clear().lazy(), ngrams.clear(), SETTINGS).passed
-
-
-SMALL = ContaminationSettings(
-    ngram_en=3, ngram_zh=2, min_hits_en=5, min_hits_zh=4, min_item_share=0.7, min_item_units=3,
-    phrase_units=2, max_items_per_phrase=2,
-)  # fmt: skip
 PIECES = ["aa bb cc dd", "cc 12 dd 患", "患 者 x bb", "bb 34 aa aa", "dd", "者 cc 12 12 ee ff"]
 WORDS = st.lists(st.sampled_from(PIECES), max_size=5)
 TEXT = WORDS.map(" ".join)
 ITEM = st.tuples(TEXT, st.lists(TEXT, max_size=2), st.lists(TEXT, max_size=1))
-
-
-def reference(text: str, items: list[tuple[str, list[str], list[str]]]) -> dict[int, str | None]:
-    """Evidence of every item that shares a specific n-gram with a text, word by word."""
-
-    def units(one: str) -> list[str]:
-        return [u for u in one.split() if u != "x"]
-
-    def windows(one: list[str], n: int) -> list[tuple[str, ...]]:
-        return [tuple(one[i : i + n]) for i in range(len(one) - n + 1)]
-
-    def runs(one: list[str]) -> list[tuple[str, ...]]:
-        return windows(["0" if u.isdigit() else u for u in one], SMALL.phrase_units)
-
-    n, least = SMALL.ngram_en, SMALL.min_hits_en
-    parts = [
-        [units("\n".join([q, *o]).replace("\n", " ")), *map(units, rest)] for q, o, rest in items
-    ]
-    having: dict[tuple[str, ...], set[int]] = {}
-    for number, texts in enumerate(parts):
-        for run in (run for one in texts for run in runs(one)):
-            having.setdefault(run, set()).add(number)
-
-    def is_specific(gram: tuple[str, ...]) -> bool:
-        return any(len(having[run]) <= SMALL.max_items_per_phrase for run in runs(list(gram)))
-
-    present = set(windows(units(text), n))
-
-    def places(texts: list[list[str]]) -> list[list[tuple[str, ...] | None]]:
-        """Shared n-grams by their places in the item, in passages one changed word apart."""
-        start, passages, last = 0, [[]], -n
-        for one in texts:
-            for place, gram in enumerate(windows(one, n), start):
-                if gram in present:
-                    if place - last > n + 1:
-                        passages.append([])
-                    passages[-1].append(gram)
-                    last = place
-            start += len(one)
-        return passages
-
-    def longest(passage: list[tuple[str, ...]]) -> int:
-        return len(set(filter(is_specific, passage)))
-
-    found: dict[int, str | None] = {}
-    for number, ((question, _, _), texts) in enumerate(zip(items, parts, strict=True)):
-        grams = [gram for one in texts for gram in windows(one, n)]
-        main = texts[0]
-        told = (
-            size
-            for size in (len(units(question)), len(main))
-            if size >= SMALL.min_item_units and any(map(is_specific, windows(main[:size], n)))
-        )
-        size = next(told, 0)
-        if not size and sum(map(is_specific, grams)) < least:
-            continue
-        hits = [i for i, gram in enumerate(windows(main[:size], n)) if gram in present]
-        covered = len({i + k for i in hits for k in range(n)})
-        num_hits = max(map(longest, places(texts)))
-        if not num_hits:
-            continue
-        has_stem = any(is_specific(windows(main, n)[i]) for i in hits)
-        share = covered / size if size else 0.0
-        near = share >= SMALL.min_item_share and num_hits >= least / 2
-        is_whole = has_stem and (share == 1.0 or near)
-        found[number] = "whole" if is_whole else "window" if num_hits >= least else None
-    return found
 
 
 @hypothesis_settings(max_examples=60, deadline=None)
@@ -322,13 +208,13 @@ def test_overlaps_equal_those_found_word_by_word(
             for i, (question, options, others) in enumerate(items)
         ),
     )
-    ngrams = contamination.ngrams(table.lazy(), SMALL)
+    ngrams = protected.ngrams(table.lazy(), SMALL)
     found = contamination.Index(ngrams, SMALL).overlaps(pl.Series(texts, dtype=pl.String))
     rows = found.select("text", pl.col("item_id").cast(pl.Int64), "evidence").rows()
     assert {(text, item): evidence for text, item, evidence in rows} == {
         (row, item): evidence
         for row, text in enumerate(texts)
-        for item, evidence in reference(text, items).items()
+        for item, evidence in evidence_by_item(text, items).items()
     }
     # What the audit finds, the judge finds: its limits are wider.
     documents = pl.LazyFrame({"doc_id": [str(i) for i in range(len(texts))], "text": texts})

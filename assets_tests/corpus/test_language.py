@@ -50,5 +50,11 @@ def test_the_library_is_asked_only_when_unclear(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(
         language, "_guess", lambda heads: [asked.append(head) or ("en", 1.0) for head in heads]
     )
-    identified(EN, "高血压", "Артериальная", "Acute otitis media")
-    assert asked == ["Acute otitis media"]
+    long = "Pain in the chest with numbness of both arms was severe and needs care for this reason "
+    long += "of severe acute stenosis. " + "Severe acute stenosis. " * 9
+    dutch = (
+        "Hoge bloeddruk is een ziekte van het hart of de nieren, zoals eerder beschreven was in "
+        "deze tekst. "
+    ) * 4
+    identified(EN, "高血压", "Артериальная", "Acute otitis media", long, long[90:200], dutch)
+    assert asked == ["Acute otitis media", long[90:200], dutch]

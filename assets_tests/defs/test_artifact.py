@@ -8,9 +8,9 @@ import pytest
 
 from assets_tests.conftest import rows_of
 from carebot_assets import tables
-from carebot_assets.defs import artifact as module
-from carebot_assets.defs.artifact import Recipe, Step, artifact
+from carebot_assets.defs.artifact import Step, artifact
 from carebot_assets.defs.checking import Shelf, build_checks, check, table_checks
+from carebot_assets.defs.recipe import RECIPES, Recipe, expected_partitions
 from carebot_assets.defs.resources import Workshop
 from carebot_assets.expectations import Finding
 from carebot_assets.settings import current_settings
@@ -25,13 +25,9 @@ class Extra(dg.ConfigurableResource):
 
 @pytest.fixture
 def graph(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, fresh_settings: None
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, fresh_settings: None, no_assets: None
 ) -> Iterator[dict[str, Any]]:
-    """Two small assets under names of real tables, in a registry of their own."""
-    monkeypatch.setattr(module, "RECIPES", {})
-    monkeypatch.setattr(module, "ASSETS", {})
-    monkeypatch.setattr("carebot_assets.defs.checking.RECIPES", module.RECIPES)
-    monkeypatch.setattr("carebot_assets.defs.checking.CHECKS", {})
+    """Two small assets under names of real tables."""
     monkeypatch.setenv("CAREBOT_SET__store__root", str(tmp_path / "store"))
     calls.clear()
 
@@ -74,7 +70,7 @@ def test_an_asset_carries_what_all_assets_share(graph: dict[str, Any]) -> None:
     assert list(spec.owners) == ["team:data"]
     assert spec.kinds == {"polars"}
     assert spec.description.startswith("Sample.")
-    assert spec.code_version == module.RECIPES["domain_seed_sample"].code_version
+    assert spec.code_version == RECIPES["domain_seed_sample"].code_version
     columns = spec.metadata["dagster/column_schema"].columns
     assert [c.name for c in columns] == list(tables.BY_NAME["domain_seed_sample"].columns)
 
@@ -138,7 +134,7 @@ def test_checks_are_seen_passing_and_failing(graph: dict[str, Any]) -> None:
     assert calls == ["domain_seed_sample"], "a blocking check stops what reads the table"
 
 
-def test_inputs_of_a_partition(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_inputs_of_a_partition(store: Store, no_assets: None) -> None:
     with store.publish("corpus_manifest") as draft:
         draft.write(
             rows_of("corpus_manifest", {"file": "a", "shard": "s-1"}, {"file": "b", "shard": "s-2"})
@@ -147,9 +143,9 @@ def test_inputs_of_a_partition(store: Store, monkeypatch: pytest.MonkeyPatch) ->
         with store.publish("documents", shard) as draft:
             draft.write(rows_of("documents", {"doc_id": shard, "shard": shard}))
     upstream = Recipe("documents", (), (), "shard", "1", slices={"corpus_manifest": "shard"})
-    monkeypatch.setattr(module, "RECIPES", {"documents": upstream})
+    RECIPES["documents"] = upstream
     assert upstream.sliced(store, "corpus_manifest", "s-2").collect()["file"].to_list() == ["b"]
-    assert module.expected_partitions(upstream, store) == ["s-1", "s-2"]
+    assert expected_partitions(upstream, store) == ["s-1", "s-2"]
 
     own = Recipe("text_measures", ("documents",), (), "shard", "1")
     across = Recipe("text_measures", ("documents",), (), "shard", "1", across=("documents",))

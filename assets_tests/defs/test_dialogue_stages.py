@@ -13,8 +13,7 @@ import polars as pl
 import pytest
 
 from assets_tests.dialogue.conftest import model_dir  # noqa: F401 - a fixture
-from carebot_assets.corpus import contamination
-from carebot_assets.defs.artifact import RECIPES
+from carebot_assets.corpus import protected
 from carebot_assets.defs.checking import build_checks
 from carebot_assets.defs.corpus import selection_assets  # noqa: F401 - registers an input
 from carebot_assets.defs.evaluation import assets as evaluation  # noqa: F401 - registers an input
@@ -22,6 +21,7 @@ from carebot_assets.defs.instruction import assets as instruction
 from carebot_assets.defs.instruction import checks as instruction_checks  # noqa: F401 - declares
 from carebot_assets.defs.preference import assets as preference
 from carebot_assets.defs.preference import checks as preference_checks  # noqa: F401 - declares
+from carebot_assets.defs.recipe import RECIPES
 from carebot_assets.defs.resources import TeacherResource, Workshop
 from carebot_assets.evaluation import items
 from carebot_assets.sample.world import write_world
@@ -91,7 +91,7 @@ def store(
         frames = [items.load_suite(n, s, settings.resolve(s.path)) for n, s in suites]
         draft.write(items.combine(frames))
     with store.publish("benchmark_ngrams") as draft:
-        draft.write(contamination.ngrams(store.scan("benchmark_items"), settings.contamination))
+        draft.write(protected.ngrams(store.scan("benchmark_items"), settings.contamination))
     return store
 
 

@@ -12,10 +12,10 @@ import pytest
 
 from assets_tests.conftest import rows_of
 from assets_tests.evaluation.conftest import FakeJudge, tiny_model  # noqa: F401
-from carebot_assets.defs.artifact import RECIPES, Recipe
 from carebot_assets.defs.checking import build_checks
 from carebot_assets.defs.evaluation import assets, checks  # noqa: F401 - declares the checks
 from carebot_assets.defs.partitions import CHECKPOINTS
+from carebot_assets.defs.recipe import RECIPES, Recipe
 from carebot_assets.defs.resources import TeacherResource, Workshop
 from carebot_assets.evaluation import items as items_module
 from carebot_assets.evaluation.consultations import rounds_of

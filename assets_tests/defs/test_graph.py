@@ -10,7 +10,7 @@ import pytest
 
 from carebot_assets import tables
 from carebot_assets.definitions import defs
-from carebot_assets.defs.artifact import RECIPES
+from carebot_assets.defs.recipe import RECIPES
 from carebot_assets.runner import plan_waves
 
 HEAVY = ("torch", "transformers", "trl", "sentence_transformers", "lm_eval", "sklearn", "numba")
@@ -55,6 +55,9 @@ ASSETS = [
     "one_stage_checkpoint",
     "two_stage_comparison",
     "mix_ratio_search",
+    "value_rater",
+    "value_scores",
+    "rater_showdown",
     "sft_dialogues",
     "sft_verdicts",
     "instruction_seed_scores",
@@ -108,6 +111,7 @@ def test_every_asset_says_what_it_is(graph: dg.Definitions) -> None:
             "preference",
             "evaluation",
             "lineage",
+            "value",
         }, name
 
 

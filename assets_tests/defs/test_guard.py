@@ -6,28 +6,21 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from carebot_assets.defs import artifact as artifacts
-from carebot_assets.defs import checking
 from carebot_assets.defs.artifact import Step, artifact
 from carebot_assets.defs.checking import Shelf, build_checks, check
 from carebot_assets.defs.guard import failed_blocking_checks, refuse_if_failed
 from carebot_assets.defs.resources import Workshop
 from carebot_assets.expectations import Finding
+from carebot_assets.settings import current_settings
 
 verdict = {"blocking": True, "other": True}
 
 
 @pytest.fixture
 def graph(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, fresh_settings: None
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, fresh_settings: None, no_assets: None
 ) -> Iterator[dict[str, Any]]:
     """An input with a blocking and a harmless check, and a step that is guarded."""
-    for module in (artifacts, checking):
-        monkeypatch.setattr(module, "RECIPES", artifacts.RECIPES if module is checking else {})
-    monkeypatch.setattr("carebot_assets.defs.guard.RECIPES", artifacts.RECIPES)
-    registry: dict[str, dict[str, checking.Check]] = {}
-    for name in ("checking", "guard"):
-        monkeypatch.setattr(f"carebot_assets.defs.{name}.CHECKS", registry)
     monkeypatch.setenv("CAREBOT_SET__store__root", str(tmp_path / "store"))
     verdict.update(blocking=True, other=True)
 
@@ -96,7 +89,7 @@ def test_a_setting_overrides_the_guard(
     verdict["blocking"] = False
     materialize(graph, "domain_seed_sample")
     monkeypatch.setenv("CAREBOT_SET__pretraining__ignore_failed_checks", "true")
-    artifacts.current_settings.cache_clear()
+    current_settings.cache_clear()
     assert materialize(graph, "quality_seed_sample").success
 
 

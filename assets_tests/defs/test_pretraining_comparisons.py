@@ -18,6 +18,7 @@ from carebot_assets.defs.launcher import Launcher
 from carebot_assets.defs.pretraining import assets
 from carebot_assets.defs.pretraining import comparison_assets as comparisons
 from carebot_assets.defs.resources import Workshop
+from carebot_assets.raters.meta import learn
 from carebot_assets.settings import ScratchModel, TrainSettings, current_settings
 from carebot_assets.store import Store
 from carebot_assets.training import checkpoint, scratch
@@ -42,9 +43,12 @@ class Here(Launcher):
             "seed": step.settings.seed,
             "inputs": step.recipe.input_hashes(step.store, step.partition),
         }
-        module = importlib.import_module(f"carebot_assets.training.{script}")
-        kind = getattr(configs, f"{script.capitalize()}Config")
-        module.train(kind.model_validate(shared | config), Reporter(False))
+        if script == "raters.meta.learn":
+            learn.learn(learn.MetaConfig.model_validate(shared | config), Reporter(False))
+        else:
+            module = importlib.import_module(f"carebot_assets.training.{script}")
+            kind = getattr(configs, f"{script.capitalize()}Config")
+            module.train(kind.model_validate(shared | config), Reporter(False))
         shutil.rmtree(step.work_dir / "checkpoints", ignore_errors=True)
         return json.loads((step.draft.dir / "report.json").read_text("utf-8"))
 

@@ -11,12 +11,12 @@ import pytest
 from assets_tests.conftest import rows_of
 from assets_tests.corpus.tiny_tokenizer import EN, ZH, write_tokenizer
 from carebot_assets.corpus import mix_index
-from carebot_assets.defs.artifact import RECIPES
 from carebot_assets.defs.checking import CHECKS, Shelf, build_checks
 from carebot_assets.defs.corpus import assets as corpus_assets  # noqa: F401 - registers an input
 from carebot_assets.defs.corpus import selection_assets  # noqa: F401 - registers inputs
 from carebot_assets.defs.instruction import assets as instruction  # noqa: F401 - registers inputs
 from carebot_assets.defs.pretraining import assets, checks  # noqa: F401 - declares
+from carebot_assets.defs.recipe import RECIPES
 from carebot_assets.defs.resources import Workshop
 from carebot_assets.settings import current_settings
 from carebot_assets.store import Store

@@ -13,7 +13,6 @@ import polars as pl
 import pytest
 
 from assets_tests.training.conftest import write_encoder
-from carebot_assets.defs.artifact import RECIPES
 from carebot_assets.defs.checking import build_checks
 from carebot_assets.defs.corpus import assets as corpus  # noqa: F401 - registers inputs
 from carebot_assets.defs.corpus import selection_assets  # noqa: F401 - registers inputs
@@ -22,6 +21,7 @@ from carebot_assets.defs.domain import checks as domain_checks  # noqa: F401 - r
 from carebot_assets.defs.launcher import Launcher
 from carebot_assets.defs.quality import assets as quality
 from carebot_assets.defs.quality import checks as quality_checks  # noqa: F401 - registers checks
+from carebot_assets.defs.recipe import RECIPES
 from carebot_assets.defs.resources import TeacherResource, Workshop
 from carebot_assets.raters import classifier, people
 from carebot_assets.raters.head import TUNED_DIR, load_head

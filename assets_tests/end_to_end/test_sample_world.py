@@ -7,7 +7,7 @@ import time
 import polars as pl
 
 from assets_tests.end_to_end.conftest import PROJECT, Place
-from carebot_assets.defs.artifact import RECIPES
+from carebot_assets.defs.recipe import RECIPES
 from carebot_assets.sample.truth import judge_the_judges
 
 Run = tuple[Place, str]

@@ -14,6 +14,7 @@ from typing import Any
 import polars as pl
 
 from carebot_assets.corpus import contamination
+from carebot_assets.corpus.protected import item_parts
 from carebot_assets.expectations import MAX_OFFENDERS, Finding
 from carebot_assets.settings import ContaminationSettings
 
@@ -36,7 +37,7 @@ def plant(documents: pl.LazyFrame, items: pl.LazyFrame, ngrams: pl.LazyFrame) ->
 
     protected = ngrams.select("item_id", "stem_units").unique()
     found = (
-        items.select("item_id", "lang", *contamination.item_parts())
+        items.select("item_id", "lang", *item_parts())
         .join(protected, on="item_id")
         .sort("item_id")
         .collect()

@@ -18,6 +18,19 @@ def survivors(documents: pl.LazyFrame, *judges: pl.LazyFrame) -> pl.LazyFrame:
     return documents
 
 
+def not_dropped(documents: pl.LazyFrame, *judges: pl.LazyFrame) -> pl.LazyFrame:
+    """The documents that none of the judges dropped, those they did not look at among them."""
+    for judge in judges:
+        dropped = judge.filter(pl.col("verdict") == "drop").select("doc_id")
+        documents = documents.join(dropped, on="doc_id", how="anti", maintain_order="left")
+    return documents
+
+
+def drawn(documents: pl.LazyFrame, number: int, seed: int) -> pl.LazyFrame:
+    """At most so many documents, chosen by a hash of their id; no order."""
+    return documents.bottom_k(number, by=pl.col("doc_id").hash(seed))
+
+
 def verdict(alive: pl.Expr, reasons: dict[str, pl.Expr]) -> list[pl.Expr]:
     """The columns `verdict` and `reasons` from one condition a named reason."""
     fired = pl.concat_list(

@@ -4,6 +4,7 @@ from typing import Any
 
 import polars as pl
 
+from carebot_assets import parquet
 from carebot_assets.corpus import private
 
 
@@ -74,18 +75,20 @@ def _kept(rules: pl.LazyFrame, *judges: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _published(documents: pl.LazyFrame, kept: pl.LazyFrame) -> pl.LazyFrame:
-    """The kept documents, in their order, masked. Texts go through this one join only."""
-    joined = documents.join(kept, on="doc_id", maintain_order="left")
-    masked = pl.struct("text", "masked_kinds").map_batches(
-        _mask, return_dtype=pl.String, is_elementwise=True
+    """The kept documents, in their order, masked.
+
+    Texts to mask are few and taken out of the stream: to start all the detectors costs as much as
+    some hundred texts, so that it should not happen for every batch.
+    """
+    listed = kept.filter(pl.col("masked_kinds").list.len() > 0).select("doc_id", "masked_kinds")
+    found = documents.select("doc_id", "text").join(listed, on="doc_id", maintain_order="left")
+    masked = pl.concat(
+        group.select("doc_id", masked=private.mask(group["text"], group["masked_kinds"]))
+        for group in (found.clear().collect(), *parquet.groups(found))
     )
-    return joined.with_columns(text=masked).drop("masked_kinds")
-
-
-def _mask(rows: pl.Series) -> pl.Series:
-    """Texts masked where a kind is listed; the others are not looked at."""
-    texts, kinds = rows.struct.field("text"), rows.struct.field("masked_kinds")
-    listed = (kinds.list.len() > 0).arg_true()
-    if listed.is_empty():
-        return texts
-    return texts.scatter(listed, private.mask(texts.gather(listed), kinds.gather(listed)))
+    return (
+        documents.join(kept.drop("masked_kinds"), on="doc_id", maintain_order="left")
+        .join(masked.lazy(), on="doc_id", how="left", maintain_order="left")
+        .with_columns(text=pl.coalesce("masked", "text"))
+        .drop("masked")
+    )

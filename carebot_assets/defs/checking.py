@@ -14,7 +14,9 @@ import dagster as dg
 import polars as pl
 
 from carebot_assets import tables
-from carebot_assets.defs.artifact import _PARTITIONS, RECIPES, as_metadata, expected_partitions
+from carebot_assets.defs.artifact import as_metadata
+from carebot_assets.defs.partitions import PARTITIONS
+from carebot_assets.defs.recipe import RECIPES, expected_partitions
 from carebot_assets.defs.resources import Workshop
 from carebot_assets.expectations import Finding, accounted, conforms, same_rows, unique
 from carebot_assets.settings import Settings
@@ -140,7 +142,7 @@ def _build(asset: str) -> dg.AssetChecksDefinition:
             asset=asset,
             blocking=check.blocking,
             description=inspect.getdoc(check.expectation),
-            partitions_def=_PARTITIONS[partitions] if partitions else None,
+            partitions_def=PARTITIONS[partitions] if partitions else None,
         )
         for name, check in checks.items()
     ]

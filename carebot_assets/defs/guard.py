@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from carebot_assets.defs.artifact import RECIPES, Step, expected_partitions
+from carebot_assets.defs.artifact import Step
 from carebot_assets.defs.checking import CHECKS
+from carebot_assets.defs.recipe import RECIPES, expected_partitions
 
 FAILED = "FAILED"
 

@@ -48,7 +48,8 @@ class Launcher(dg.ConfigurableResource):
     termination_timeout_seconds: float = 300.0
 
     def train(self, step: "Step", script: str, config: dict[str, Any]) -> dict[str, Any]:
-        """Run `carebot_assets.training.<script>` and return its report.
+        """Run a script of `carebot_assets.training`, or `package.module` of `carebot_assets`, and
+        return its report.
 
         `stage`, `output`, `work_dir`, `seed` and `inputs` of the script's config are filled in
         from the step; whatever `config` gives wins. See `carebot_assets.training.config`.
@@ -67,7 +68,8 @@ class Launcher(dg.ConfigurableResource):
         file = work_dir / f"{script}.yaml"
         file.write_text(yaml.safe_dump(json.loads(json.dumps(full, default=str))), "utf-8")
         (work_dir / CAUSE_FILE).unlink(missing_ok=True)
-        module, settings = f"carebot_assets.training.{script}", step.settings.launcher
+        inside = script if "." in script else f"training.{script}"
+        module, settings = f"carebot_assets.{inside}", step.settings.launcher
         for line in self.elsewhere(settings, module, file):
             step.log.info(line)
         started = time.monotonic()

@@ -31,3 +31,10 @@ def _by_suite(checkpoints: tuple[str, ...], suites: list[str]) -> dg.MultiPartit
 
 benchmark_runs = _by_suite(CHECKPOINTS, sorted(current_settings().evaluation.benchmarks))
 consultation_runs = _by_suite(CHAT_CHECKPOINTS, sorted(current_settings().evaluation.consultations))
+
+PARTITIONS: dict[str, dg.PartitionsDefinition] = {
+    "shard": corpus_shards,
+    "sft_source": sft_sources,
+    "benchmark": benchmark_runs,
+    "consultation": consultation_runs,
+}

@@ -2,96 +2,102 @@
 
 What a bag of n-grams or one vector of a text cannot see: whether sentences follow from each other,
 whether a passage or an advert has been put in, whether characters are wrong, whether the text
-breaks off. A small character model, learned from the seeds, knows what is odd; all else is
-measured on the text alone. Each row depends on its own text only.
+breaks off. What is usual is learned from the seeds: a small character model for what is odd, which
+n-grams are common (`passages`), in which order people write (`discourse`). Each row depends on its
+own text only.
 """
 
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from functools import cache
-from typing import Any
 
 import numpy as np
 import polars as pl
 
-from carebot_assets.raters import ngrams
+from carebot_assets.raters import discourse, passages
 from carebot_assets.raters.writing_kernels import kernels
 
 MAX_CHARS = 6000
-MAX_SENTENCE_CHARS = 240
-FEATURES = 1 << 14
-SIZES = (2, 4)
 # Counters of the character model.
 COUNTERS = 1 << 20
-# Training texts are measured in this many parts, each by a character model of the others.
+# Training texts are measured in this many parts, each by what is usual in the others.
 FOLDS = 4
 # Of a measure: its least spread, how many spreads count, and what one weighs beside a unit vector.
 MIN_SPREAD, MAX_SPREADS, SCALE = 1e-3, 4.0, 0.1
 # Characters of a window in which oddness is averaged: about the width of a seam.
 WINDOW = 12
-MARK = "\x00"
-END = r"([。！？；!?;]+[\"'”’）)】」]*|\.[\"'”’)]*(?:\s+|$)|\n+)"
-COHERENCE = ("follows", "alike", "order", "skips", "seam", "thirds", "outlier", "opens", "closes")
-ODDNESS = ("likely", "unlikely", "odd_window", "odd_narrow", "odd_ratio", "odd_pairs")
+ODDNESS = ("odd_window", "odd_narrow", "odd_ratio", "odd_pairs")
 MEASURES = (
-    *COHERENCE, *ODDNESS, "rare", "ended", "started", "digits", "capitals", "marks", "brackets",
-    "mixed_words", "last_length",
+    *passages.MEASURES, *discourse.MEASURES, *ODDNESS, "rare", "ended", "started", "digits",
+    "capitals", "marks", "brackets", "mixed_words",
 )  # fmt: skip
 
 
-class CharModel:
-    """Counts of hashed runs of one to four characters, as an interpolated model of the next one."""
+@dataclass(frozen=True)
+class Usual:
+    """What good texts are like.
 
-    def __init__(self, counts: np.ndarray) -> None:
-        self.counts = counts
+    Attributes:
+        runs: counts of hashed runs of one to four characters: a model of the next character.
+        pieces: in how many pieces of texts an n-gram occurs; see `passages`.
+        order: weights of the relations between sentences; see `discourse`.
+    """
+
+    runs: np.ndarray
+    pieces: np.ndarray
+    order: np.ndarray
 
     @classmethod
-    def fit(cls, texts: pl.Series) -> "CharModel":
-        counts = np.zeros(COUNTERS, np.uint16)
-        kernels()[0](*_points(texts), counts)
-        return cls(counts)
-
-    def measure(self, texts: pl.Series) -> np.ndarray:
-        """One row of `ODDNESS` a text."""
-        return np.asarray(kernels()[1](*_points(texts), self.counts, WINDOW))
+    def fit(cls, texts: pl.Series) -> "Usual":
+        cut = texts.fill_null("").str.head(MAX_CHARS)
+        runs, han = np.zeros(COUNTERS, np.uint16), _is_han(cut)
+        kernels()[0](*_points(cut), runs)
+        return cls(runs, passages.document_counts(cut, han), discourse.fit(cut, han))
 
 
 class Writing:
-    """Measures of a text, scaled by what is usual in its language; columns of each language apart.
+    """Measures of a text beside what is usual in its language at its length.
+
+    Columns of each language apart. Without the length, a rater would learn from it: n-grams come
+    back more often in a long text, however it is written.
 
     Attributes:
-        model: what is odd.
-        centre, spread: of every measure over the training texts, a row a language.
+        usual: what is neither odd nor out of order.
+        centre: of every measure over the training texts, as a line over the logarithm of the
+            length: two rows a language.
+        spread: around it, a row a language.
     """
 
-    def __init__(self, model: CharModel, centre: np.ndarray, spread: np.ndarray) -> None:
-        self.model, self.centre, self.spread = model, centre, spread
+    def __init__(self, usual: Usual, centre: np.ndarray, spread: np.ndarray) -> None:
+        self.usual, self.centre, self.spread = usual, centre, spread
 
     def encode(self, texts: pl.Series) -> np.ndarray:
         """One row of `2 * len(MEASURES)` numbers a text."""
-        return self._scaled(measure(texts, self.model), texts)
+        return self._scaled(measure(texts, self.usual), texts)
 
     def _scaled(self, rows: np.ndarray, texts: pl.Series) -> np.ndarray:
         num, lang = len(MEASURES), _is_han(texts).astype(int)
-        around = (rows - self.centre[lang]) / self.spread[lang]
+        expected = np.einsum("nk,nkm->nm", _length(texts), self.centre[lang])
+        around = np.clip((rows - expected) / self.spread[lang], -MAX_SPREADS, MAX_SPREADS)
         scaled = np.zeros((len(rows), 2 * num), np.float32)
-        columns = lang[:, None] * num + np.arange(num)
-        np.put_along_axis(scaled, columns, np.clip(around, -MAX_SPREADS, MAX_SPREADS) * SCALE, 1)
+        np.put_along_axis(scaled, lang[:, None] * num + np.arange(num), around * SCALE, 1)
         return scaled
 
     def tensors(self) -> dict[str, np.ndarray]:
         """What has to be kept."""
-        return {"counts": self.model.counts, "centre": self.centre, "spread": self.spread}
+        return {**asdict(self.usual), "centre": self.centre, "spread": self.spread}
 
     @classmethod
     def of_tensors(cls, tensors: Mapping[str, np.ndarray]) -> "Writing":
-        return cls(CharModel(tensors["counts"]), tensors["centre"], tensors["spread"])
+        usual = Usual(tensors["runs"], tensors["pieces"], tensors["order"])
+        return cls(usual, tensors["centre"], tensors["spread"])
 
 
 def learn(good: pl.Series, texts: pl.Series, origins: np.ndarray) -> tuple[Writing, np.ndarray]:
     """A writing model and the rows of the texts it is learned with.
 
-    A text is measured by a character model that has not learned from it: otherwise nothing in it
-    would be odd.
+    A text is measured by what has not been learned from it: otherwise nothing in it would be odd,
+    and its sentences would stand in the only order there is.
 
     Args:
         good: the texts to learn from.
@@ -102,23 +108,30 @@ def learn(good: pl.Series, texts: pl.Series, origins: np.ndarray) -> tuple[Writi
     number = np.arange(len(good)) % FOLDS
     for fold in range(FOLDS):
         own = np.flatnonzero(origins % FOLDS == fold)
-        rows[own] = measure(
-            texts.gather(own), CharModel.fit(good.filter(pl.Series(number != fold)))
-        )
+        rows[own] = measure(texts.gather(own), Usual.fit(good.filter(pl.Series(number != fold))))
     han = _is_han(texts)
-    parts = [rows[han == value] if (han == value).any() else rows for value in (False, True)]
-    centre = np.array([part.mean(axis=0) for part in parts])
-    spread = np.array([part.std(axis=0) for part in parts]) + MIN_SPREAD
-    writing = Writing(CharModel.fit(good), centre, spread)
+    parts = [han == value if (han == value).any() else han >= 0 for value in (False, True)]
+    length = _length(texts)
+    centre = np.array([np.linalg.lstsq(length[p], rows[p])[0] for p in parts])
+    around = [rows[p] - length[p] @ line for p, line in zip(parts, centre, strict=True)]
+    spread = np.array([part.std(axis=0) for part in around]) + MIN_SPREAD
+    writing = Writing(Usual.fit(good), centre, spread)
     return writing, writing._scaled(rows, texts)
 
 
-def measure(texts: pl.Series, model: CharModel) -> np.ndarray:
-    """One row of `MEASURES` a text, each around -1..1."""
+def measure(texts: pl.Series, usual: Usual) -> np.ndarray:
+    """One row of `MEASURES` a text."""
     cut = texts.fill_null("").str.head(MAX_CHARS)
-    rows, sizes = _sentences(cut)
-    coherence = kernels()[2](rows.indices, rows.data, rows.indptr, sizes, FEATURES)
-    return np.hstack([coherence, model.measure(cut), _rare(cut), _surface(cut)])
+    han = _is_han(cut)
+    return np.hstack(
+        [
+            passages.measure(cut, han, usual.pieces),
+            discourse.measure(cut, han, usual.order),
+            kernels()[1](*_points(cut), usual.runs, WINDOW),
+            _rare(cut),
+            _surface(cut),
+        ]
+    )
 
 
 def _is_han(texts: pl.Series) -> np.ndarray:
@@ -126,17 +139,10 @@ def _is_han(texts: pl.Series) -> np.ndarray:
     return (5 * cut.str.count_matches(r"\p{Han}") > cut.str.len_chars()).to_numpy()
 
 
-def _sentences(texts: pl.Series) -> tuple[Any, np.ndarray]:
-    """Vectors of all sentences, and how many each text has."""
-    parts = (
-        texts.str.replace_all(MARK, " ", literal=True)
-        .str.replace_all(END, "${1}" + MARK)
-        .str.split(MARK)
-        .list.eval(pl.element().str.strip_chars().filter(pl.element().str.len_chars() > 1))
-    )
-    sizes = parts.list.len().to_numpy().astype(np.int64)
-    flat = parts.explode(empty_as_null=False, keep_nulls=False)
-    return ngrams.vectorize(flat, MAX_SENTENCE_CHARS, FEATURES, SIZES), sizes
+def _length(texts: pl.Series) -> np.ndarray:
+    """One and the logarithm of the characters that are read."""
+    chars = texts.fill_null("").str.len_chars().clip(1, MAX_CHARS).to_numpy()
+    return np.column_stack([np.ones(len(chars)), np.log(chars)])
 
 
 @cache
@@ -179,7 +185,6 @@ def _surface(texts: pl.Series) -> np.ndarray:
     )
     # What is cut off here says nothing about how a text ends.
     is_cut = chars >= MAX_CHARS
-    last = name.str.strip_chars().str.extract(r"([^。！？；!?;\n.]*)[^。！？；!?;\n]{0,3}$")
     return (
         pl.DataFrame({"text": texts})
         .select(
@@ -192,9 +197,6 @@ def _surface(texts: pl.Series) -> np.ndarray:
             marks=per_char(r"[!！|*#~★※￥$£%]", 20),
             brackets=((opened.cast(pl.Int64) - closed.cast(pl.Int64)).abs() / 2).clip(0, 1),
             mixed_words=per_char(r"\p{L}\d\p{L}|\p{Ll}\p{Lu}|[|_]", 40),
-            last_length=pl.when(is_cut)
-            .then(0.0)
-            .otherwise((last.str.len_chars() / 200).clip(0, 1).fill_null(1.0)),
         )
         .to_numpy()
     )

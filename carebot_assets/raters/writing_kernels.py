@@ -1,4 +1,4 @@
-"""Compiled loops of `writing`: counting, oddness and coherence of many texts at once."""
+"""Compiled loops of `writing`: counting and oddness of many texts at once."""
 
 from functools import cache
 from typing import Any
@@ -7,8 +7,8 @@ import numpy as np
 
 
 @cache
-def kernels() -> tuple[Any, Any, Any]:
-    """`count`, `oddness` and `coherence`, compiled at their first use."""
+def kernels() -> tuple[Any, Any]:
+    """`count` and `oddness`, compiled at their first use."""
     from numba import njit
 
     @njit(cache=True)  # type: ignore[untyped-decorator]
@@ -29,7 +29,7 @@ def kernels() -> tuple[Any, Any, Any]:
 
     @njit(cache=True)  # type: ignore[untyped-decorator]
     def oddness(points, offsets, counts, window):  # type: ignore[no-untyped-def]
-        out = np.zeros((len(offsets) - 1, 6))
+        out = np.zeros((len(offsets) - 1, 4))
         most = 0
         for row in range(len(offsets) - 1):
             most = max(most, offsets[row + 1] - offsets[row])
@@ -58,9 +58,6 @@ def kernels() -> tuple[Any, Any, Any]:
                 found[i] = np.log(min(1.0, p))
                 mean += found[i]
             mean /= num
-            spread = 0.0
-            for i in range(num):
-                spread += (found[i] - mean) ** 2
             part, lowest, num_odd = 0.0, 0.0, 0
             short, narrow, num_pairs = 0.0, 0.0, 0
             for i in range(num):
@@ -76,119 +73,10 @@ def kernels() -> tuple[Any, Any, Any]:
                     value = part / window
                     lowest = min(lowest, value)
                     num_odd += value < mean - 2.0
-            out[row, 0] = mean / 5
-            out[row, 1] = np.sqrt(spread / num) / 3
-            out[row, 2] = (lowest - mean) / 5
-            out[row, 3] = (narrow - mean) / 5
-            out[row, 4] = min(1.0, 5.0 * num_odd / num)
-            out[row, 5] = min(1.0, 10.0 * num_pairs / num)
+            out[row, 0] = (lowest - mean) / 5
+            out[row, 1] = (narrow - mean) / 5
+            out[row, 2] = min(1.0, 5.0 * num_odd / num)
+            out[row, 3] = min(1.0, 10.0 * num_pairs / num)
         return out
 
-    @njit(cache=True)  # type: ignore[untyped-decorator]
-    def coherence(columns, values, starts, sizes, features):  # type: ignore[no-untyped-def]
-        out = np.zeros((len(sizes), 9))
-        df = np.zeros(features, np.int32)
-        whole = np.zeros(features)
-        thirds = np.zeros((3, features))
-        one, two = np.zeros(features), np.zeros(features)
-        first = 0
-        for row in range(len(sizes)):
-            size = sizes[row]
-            if size < 3:
-                first += size
-                continue
-            begin, end = starts[first], starts[first + size]
-            for k in range(begin, end):
-                df[columns[k]] += 1
-            # An n-gram of every sentence says nothing about which belong together.
-            norms = np.zeros(size)
-            for s in range(size):
-                for k in range(starts[first + s], starts[first + s + 1]):
-                    weight = values[k] * np.log((size + 0.5) / df[columns[k]])
-                    norms[s] += weight * weight
-                norms[s] = max(1e-6, np.sqrt(norms[s]))
-            squares = 0.0
-            for s in range(size):
-                third = min(2, 3 * s // size)
-                for k in range(starts[first + s], starts[first + s + 1]):
-                    c = columns[k]
-                    weight = values[k] * np.log((size + 0.5) / df[c]) / norms[s]
-                    whole[c] += weight
-                    thirds[third, c] += weight
-                    squares += weight * weight
-            near, far, lowest, worst = 0.0, 0.0, 1.0, 1.0
-            centre, open_like, close_like = 0.0, 0.0, 0.0
-            for s in range(size):
-                dot_one, dot_two, dot_all, own = 0.0, 0.0, 0.0, 0.0
-                for k in range(starts[first + s], starts[first + s + 1]):
-                    c = columns[k]
-                    weight = values[k] * np.log((size + 0.5) / df[c]) / norms[s]
-                    dot_one += weight * one[c]
-                    dot_two += weight * two[c]
-                    dot_all += weight * whole[c]
-                    own += weight * weight
-                rest = (dot_all - own) / (size - 1)
-                centre += rest
-                if s == 0:
-                    open_like = rest
-                if s == size - 1:
-                    close_like = rest
-                worst = min(worst, rest)
-                if s >= 1:
-                    near += dot_one
-                    lowest = min(lowest, dot_one)
-                if s >= 2:
-                    far += dot_two
-                    for k in range(starts[first + s - 2], starts[first + s - 1]):
-                        two[columns[k]] = 0.0
-                if s >= 1:
-                    for k in range(starts[first + s - 1], starts[first + s]):
-                        two[columns[k]] = one[columns[k]]
-                    for k in range(starts[first + s - 1], starts[first + s]):
-                        one[columns[k]] = 0.0
-                for k in range(starts[first + s], starts[first + s + 1]):
-                    c = columns[k]
-                    one[c] = values[k] * np.log((size + 0.5) / df[c]) / norms[s]
-            for k in range(begin, end):
-                one[columns[k]] = 0.0
-                two[columns[k]] = 0.0
-            mean = 0.0
-            for k in range(begin, end):
-                c = columns[k]
-                mean += whole[c] * whole[c] / df[c]
-            mean = (mean - squares) / (size * (size - 1))
-            dots = np.zeros(6)
-            for k in range(begin, end):
-                c = columns[k]
-                a, b, d = thirds[0, c], thirds[1, c], thirds[2, c]
-                if df[c] > 0:
-                    dots[0] += a * b
-                    dots[1] += b * d
-                    dots[2] += a * d
-                    dots[3] += a * a
-                    dots[4] += b * b
-                    dots[5] += d * d
-                    df[c] = 0
-                whole[c] = 0.0
-                thirds[0, c] = 0.0
-                thirds[1, c] = 0.0
-                thirds[2, c] = 0.0
-            ab = dots[0] / max(1e-6, np.sqrt(dots[3] * dots[4]))
-            bd = dots[1] / max(1e-6, np.sqrt(dots[4] * dots[5]))
-            ad = dots[2] / max(1e-6, np.sqrt(dots[3] * dots[5]))
-            near /= size - 1
-            far /= size - 2
-            out[row, 0] = 5 * near
-            out[row, 1] = 5 * mean
-            # Of many sentences a small difference says as much as of few a large one.
-            out[row, 2] = 4 * (near - mean) * np.sqrt(size) / np.sqrt(0.05 + mean)
-            out[row, 3] = 4 * (far - mean) * np.sqrt(size) / np.sqrt(0.05 + mean)
-            out[row, 4] = 2 * min(ab, bd)
-            out[row, 5] = 2 * (ad - 0.5 * (ab + bd))
-            out[row, 6] = 5 * (worst - centre / size)
-            out[row, 7] = 5 * (open_like - centre / size)
-            out[row, 8] = 5 * (close_like - centre / size)
-            first += size
-        return out
-
-    return count, oddness, coherence
+    return count, oddness

@@ -12,8 +12,8 @@ from carebot_assets.sample.knowledge import SIGNATURE, Entry, KnowledgeBase, Lan
 from carebot_assets.sample.phrasing import fill, listing, phrases, pick, sample
 
 EXAM_ITEM_LENGTH: dict[Lang, int] = {"en": 10, "zh": 10}
-"""Longest item (words; characters in Chinese) that a benchmark uses. Decontamination compares
-13-grams, and a longer item would match every clean document that states the same fact."""
+"""Longest item (words; characters in Chinese) that a benchmark uses: with a longer one, most of a
+question would stand in every clean document that states the same fact, and decontaminate it."""
 LETTERS = "ABCDE"
 
 
@@ -161,7 +161,7 @@ def _names_without(
 def _findings(shown: Sequence[str], lang: Lang, rng: Random, wording: str) -> str:
     if wording != "exam":
         return listing(shown, lang, rng)
-    # Linking words that no document uses keep 13-grams across two items out of the clean corpus.
+    # Linking words that no document uses keep n-grams across two items out of the clean corpus.
     first, *rest = shown
     links = ("，伴", "，兼") if lang == "zh" else (", along with ", ", coupled with ")
     return first + "".join(link + item for link, item in zip(links, rest, strict=False))

@@ -56,6 +56,7 @@ from carebot_assets.settings.training import (
     SftSettings,
     TrainSettings,
 )
+from carebot_assets.settings.value import MetaModelSettings, ShowdownSettings, ValueSettings
 
 __all__ = [
     "OVERRIDE_PREFIX",
@@ -78,6 +79,7 @@ __all__ = [
     "FineTuneSettings",
     "InstructionSettings",
     "LauncherSettings",
+    "MetaModelSettings",
     "MixSettings",
     "OfflineTeacherSettings",
     "PrefilterSettings",
@@ -92,11 +94,13 @@ __all__ = [
     "Settings",
     "SettingsError",
     "SftSettings",
+    "ShowdownSettings",
     "StoreSettings",
     "SuiteSource",
     "TeacherSettings",
     "TokenPrice",
     "TrainSettings",
+    "ValueSettings",
     "current_settings",
     "fingerprint_of",
     "load_settings",

@@ -31,6 +31,7 @@ from carebot_assets.settings.raters import (
     TeacherSettings,
 )
 from carebot_assets.settings.training import DpoSettings, LauncherSettings, PretrainingSettings
+from carebot_assets.settings.value import ValueSettings
 
 
 class StoreSettings(Section):
@@ -56,6 +57,7 @@ class Settings(Section):
     quality: QualitySettings
     teacher: TeacherSettings = TeacherSettings()
     pretraining: PretrainingSettings
+    value: ValueSettings = ValueSettings()
     instruction: InstructionSettings
     preference: DpoSettings
     evaluation: EvaluationSettings

@@ -32,7 +32,10 @@ TABLES = [
             name,
             description,
             {
-                "arm": (pl.String, "what is compared: a mix, or a pair of ratios"),
+                "arm": (
+                    pl.String,
+                    "what is compared: a mix, ratios, or who chose the text",
+                ),
                 "seed": (pl.Int64, "seed of the order of the sequences"),
                 "step": (pl.Int64, "optimiser step"),
                 "name": (pl.String, "loss (of training) or held_out_..._loss"),
@@ -43,6 +46,7 @@ TABLES = [
         for name, description in (
             ("two_stage_comparison", "Losses of the boost stage and of its one-stage control"),
             ("mix_ratio_search", "Losses of trainings on mixes of different ratios"),
+            ("rater_showdown", "Losses of trainings on what different raters keep"),
         )
     ),
     Table(

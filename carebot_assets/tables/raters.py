@@ -111,6 +111,22 @@ TABLES = [
         SHARD,
         rows_of="documents",
     ),
+    Table(
+        "value_scores",
+        "Value of each document by the meta-learned rater",
+        DOC
+        | {
+            "value": (
+                pl.Float64,
+                "score: a difference tells, no level does; null below two tokens",
+            ),
+            "percentile": (pl.Float64, "share of the rater's documents of this language below"),
+            "keep_chance": (pl.Float64, "chance to be among those kept of a random batch"),
+            "keep": (pl.Boolean, "kept by the profile's rule; advice, nothing is dropped by it"),
+        },
+        SHARD,
+        rows_of="documents",
+    ),
     *(
         Table(
             name,

@@ -92,6 +92,35 @@ def difference(log: pl.DataFrame, arm: str, other: str) -> dict[str, Mean]:
     }
 
 
+def steps_to_reach(log: pl.DataFrame, baseline: str, loss: str) -> dict[str, float | None]:
+    """Where each arm's mean curve first is as low as the baseline's last point, as a share of its
+    steps; linear between points. None where it never is.
+
+    Source: the compute to match a baseline, DataRater (arXiv 2505.17895), section 4.
+    """
+    curves = (
+        log.filter(pl.col("name") == f"{HELD_OUT}{loss}_loss")
+        .group_by("arm", "step", maintain_order=True)
+        .agg(pl.col("value").mean())
+        .sort("step", maintain_order=True)
+    )
+    target = curves.filter(arm=baseline)["value"][-1]
+    found: dict[str, float | None] = {}
+    for arm in log["arm"].unique(maintain_order=True):
+        steps, values = curves.filter(arm=arm).select("step", "value").get_columns()
+        below = (values <= target).arg_max() if (values <= target).any() else None
+        if below is None:
+            found[arm] = None
+        elif below == 0:
+            found[arm] = steps[0] / steps[-1]
+        else:
+            fall = values[below - 1] - values[below]
+            part = (values[below - 1] - target) / fall
+            step = steps[below - 1] + part * (steps[below] - steps[below - 1])
+            found[arm] = step / steps[-1]
+    return found
+
+
 def best(log: pl.DataFrame, loss: str) -> dict[str, Any]:
     """The arm of the lowest mean loss, the next one, and how far it is behind, paired by seed."""
     order = sorted(by_arm(log).items(), key=lambda item: item[1][loss].mean)
@@ -118,6 +147,29 @@ def table(arms: dict[str, dict[str, Mean]]) -> str:
             for arm, means in arms.items()
         ),
     ]
+    return "\n".join(lines)
+
+
+def compute_table(
+    log: pl.DataFrame, baseline: str, losses: Sequence[str], extra: dict[str, float]
+) -> str:
+    """What each arm ends with and how soon it is as good as the baseline's end, as Markdown.
+
+    Args:
+        extra: what choosing an arm's text cost, as a share of the baseline's training.
+    """
+    means = by_arm(log)
+    reached = {loss: steps_to_reach(log, baseline, loss) for loss in losses}
+    head = " | ".join(f"{loss} | compute | charged" for loss in losses)
+    lines = [f"| arm | {head} |", f"|---|{'---|' * 3 * len(losses)}"]
+    for arm, found in means.items():
+        cells = []
+        for loss in losses:
+            part = reached[loss][arm]
+            charged = part + extra.get(arm, 0.0) if part is not None else None
+            shares = ["never" if share is None else f"{share:.0%}" for share in (part, charged)]
+            cells += [str(found[loss]), *shares]
+        lines.append(f"| {arm} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

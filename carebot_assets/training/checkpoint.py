@@ -229,6 +229,18 @@ def file_hash(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
+def num_parameters(folder: Path) -> int:
+    """Parameters in the safetensors files of a checkpoint; their headers tell."""
+    from safetensors import safe_open
+
+    count = 0
+    for path in folder.glob("*.safetensors"):
+        with safe_open(path, framework="numpy") as handle:
+            names = handle.keys()
+            count += sum(math.prod(handle.get_slice(name).get_shape()) for name in names)
+    return count
+
+
 def _promised_parameters(folder: Path) -> int | None:
     try:
         return read_manifest(folder).get("num_parameters")

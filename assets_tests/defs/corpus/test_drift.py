@@ -8,10 +8,10 @@ import pytest
 
 from assets_tests.conftest import rows_of
 from carebot_assets.corpus import funnel, measures, rules
-from carebot_assets.defs.artifact import RECIPES, Recipe
 from carebot_assets.defs.checking import build_checks
 from carebot_assets.defs.corpus import funnel_checks  # noqa: F401 - declares the check
 from carebot_assets.defs.corpus.funnel_assets import shard_drift
+from carebot_assets.defs.recipe import RECIPES, Recipe
 from carebot_assets.defs.resources import Workshop
 from carebot_assets.sample.benchmarks import Benchmarks
 from carebot_assets.sample.corpus import Corpus

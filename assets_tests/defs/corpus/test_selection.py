@@ -8,10 +8,10 @@ import pytest
 
 from assets_tests.conftest import rows_of
 from assets_tests.corpus.test_contamination import EN, FILLER_EN, FILLER_ZH, ITEMS, ZH
-from carebot_assets.defs.artifact import RECIPES, Recipe
 from carebot_assets.defs.checking import build_checks
 from carebot_assets.defs.corpus import funnel_assets, funnel_checks, selection_checks  # noqa: F401 - declare the checks
 from carebot_assets.defs.corpus import selection_assets as assets
+from carebot_assets.defs.recipe import RECIPES, Recipe
 from carebot_assets.defs.resources import Workshop
 from carebot_assets.raters.verdicts import NOT_MEDICAL
 from carebot_assets.settings import current_settings

@@ -26,6 +26,7 @@ SETTINGS = ValueSettings(
     sequence_length=LENGTH, rater=SMALL, inner=SMALL, population=2, unroll=2, batch_size=16,
     outer_batch_size=16, meta_steps=24, lifetime=16, settle_steps=6, inner_learning_rate=0.01,
     learning_rate=0.01, warmup_steps=2, probe_rows=300, eval_steps=6, save_steps=5,
+    pretrain_steps=10,
 )  # fmt: skip
 
 

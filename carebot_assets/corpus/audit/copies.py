@@ -32,24 +32,26 @@ def no_duplicate_text(*shards: pl.LazyFrame) -> Finding:
     """No two documents of the shards have the same text but for white space.
 
     Only texts that begin and end alike are compared as a whole. One shard is read after the other:
-    what is held of all of them is eight bytes a document.
+    what is held of all of them is twelve bytes a document.
     """
     total = _num_documents(shards)
     part = max(1, ceil(total / MAX_TEXTS))
     ends = [
-        shard.select(ends=_ends(TEXT))
+        shard.with_row_index("row")
+        .select("row", ends=_ends(TEXT))
         .filter(pl.col("ends") % part == 0)
         .collect(engine="streaming")
         for shard in shards
     ]
-    found = pl.concat([pl.DataFrame(schema={"ends": pl.UInt64}), *ends])["ends"]
+    found = pl.concat([pl.Series("ends", [], pl.UInt64), *(rows["ends"] for rows in ends)])
     shared = found.filter(found.is_duplicated()).unique().implode()
     plain = TEXT.str.replace_all(_SPACE, "")
     texts = pl.concat(
-        shard.filter(_ends(TEXT).is_in(shared))
+        shard.with_row_index("row")
+        .filter(pl.col("row").is_in(rows.filter(pl.col("ends").is_in(shared))["row"].implode()))
         .select("doc_id", text=plain.hash(), size=plain.str.len_bytes())
         .collect(engine="streaming")
-        for shard in shards
+        for shard, rows in zip(shards, ends, strict=True)
     )
     groups = texts.group_by("text", "size").agg(pl.col("doc_id"))
     repeated = groups.filter(pl.col("doc_id").list.len() > 1).select(pl.col("doc_id").list.sort())

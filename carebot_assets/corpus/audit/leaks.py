@@ -11,7 +11,7 @@ from io import BytesIO
 import polars as pl
 
 from carebot_assets.corpus.audit.plain import batches, letters, units
-from carebot_assets.corpus.contamination import item_parts
+from carebot_assets.corpus.protected import item_parts
 from carebot_assets.expectations import MAX_OFFENDERS, Finding
 from carebot_assets.settings import ContaminationSettings
 

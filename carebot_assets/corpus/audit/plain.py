@@ -4,12 +4,13 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import chain
 
 import polars as pl
 
 BATCH_DOCUMENTS = 8192
 # Whatever is a character but for those of private use.
-_CODES = (*range(0xD800), *range(0xF900, 0x32000), *range(0xE0000, 0xE01F0))
+_CODES = (range(0xD800), range(0xF900, 0x32000), range(0xE0000, 0xE01F0))
 
 _CJK = r"\x{3040}-\x{30FF}\x{3400}-\x{4DBF}\x{4E00}-\x{9FFF}\x{F900}-\x{FAFF}\x{20000}-\x{3FFFF}"
 _NO_LETTER = r"(?-u:\b)[a-z0-9](?-u:\b)|[^\p{L}\p{M}\p{N}]+"
@@ -69,7 +70,7 @@ def _folds() -> dict[str, str]:
     """What each character becomes, whatever stands beside it."""
     simplified = _simplified()
     found = {}
-    for character in map(chr, _CODES):
+    for character in map(chr, chain(*_CODES)):
         lower = unicodedata.normalize("NFKC", character).lower()
         folded = "".join(simplified.get(c, c) for c in lower)
         if folded != character:
@@ -86,4 +87,4 @@ def _joining() -> str:
         parts = unicodedata.normalize("NFKC", character).lower()
         return any(unicodedata.category(c)[0] == "M" or "\u1100" <= c <= "\u11ff" for c in parts)
 
-    return f"[\u03a3{re.escape(''.join(c for c in map(chr, _CODES) if joins(c)))}]"
+    return f"[\u03a3{re.escape(''.join(c for c in map(chr, chain(*_CODES)) if joins(c)))}]"

@@ -4,6 +4,9 @@ Cheap gates pick candidates, patterns find what looks like a value, and validato
 number plans) judge each distinct value once. Values never leave this module.
 """
 
+from collections.abc import Callable
+from functools import lru_cache
+
 import polars as pl
 
 from carebot_assets.corpus.private.detector import SCOPES, Detector
@@ -159,8 +162,7 @@ def _judge(matches: pl.Series, detector: Detector) -> pl.DataFrame:
     frame = frame.with_columns(
         value=match.str.slice("before", size - pl.col("before") - pl.col("after"))
     )
-    is_valid = detector.is_valid or bool
-    valid = [bool(value) and is_valid(value) for value in frame["value"]]
+    valid = [_is_valid(detector.is_valid or bool, value) for value in frame["value"]]
     length = pl.when(pl.Series(valid)).then(pl.col("value").str.len_chars()).otherwise(0)
     return frame.with_columns(length=length).select(
         "match",
@@ -172,6 +174,12 @@ def _judge(matches: pl.Series, detector: Detector) -> pl.DataFrame:
             match.str.slice(pl.col("before") + pl.col("length")),
         ),
     )
+
+
+@lru_cache(maxsize=1 << 14)
+def _is_valid(validator: Callable[[str], bool], value: str) -> bool:
+    """A shard's values are met again wherever its texts are masked."""
+    return bool(value) and validator(value)
 
 
 def _splice(texts: pl.Series, spans: pl.DataFrame) -> pl.Series:

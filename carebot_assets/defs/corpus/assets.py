@@ -67,6 +67,7 @@ def corpus_manifest(step: Step) -> dict[str, Any]:
     ],
     partitions="shard",
     kinds={"polars", "duckdb"},
+    version="2",
 )
 def documents(step: Step) -> dict[str, Any]:
     """Documents of a shard: one record each, normalised, with language and a stable id.

@@ -12,6 +12,7 @@ from carebot_assets.corpus import (
     filtering,
     held_out,
     minhash,
+    protected,
 )
 from carebot_assets.defs.artifact import Step, artifact
 from carebot_assets.evaluation import suites
@@ -98,8 +99,8 @@ def benchmark_ngrams(step: Step) -> dict[str, Any]:
     evidence. Items that cannot be told from ordinary text are left out and counted by suite.
     """
     items = with_shipped(step.scan("benchmark_items"))
-    step.write(contamination.ngrams(items, step.settings.contamination))
-    return contamination.summarize_ngrams(step.written(), items)
+    step.write(protected.ngrams(items, step.settings.contamination))
+    return protected.summarize(step.written(), items)
 
 
 @artifact(

@@ -3,9 +3,9 @@
 import dagster as dg
 
 from carebot_assets.corpus import landing
-from carebot_assets.defs.artifact import RECIPES
 from carebot_assets.defs.corpus import assets, selection_assets  # noqa: F401 - declare the recipes
 from carebot_assets.defs.partitions import corpus_shards
+from carebot_assets.defs.recipe import RECIPES
 from carebot_assets.defs.resources import Workshop
 from carebot_assets.settings import current_settings
 from carebot_assets.store import Store

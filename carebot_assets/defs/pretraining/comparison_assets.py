@@ -86,15 +86,15 @@ def two_stage_comparison(step: Step, launcher: Launcher) -> dict[str, Any]:
     checkpoints = {TWO_STAGE: "boost_checkpoint", ONE_STAGE: "one_stage_checkpoint"}
     logs = [sweep_log.read(step.path(name), arm, seed) for arm, name in checkpoints.items()]
     runs = [
-        _run(step, arm, seed + i, step.path("stable_checkpoint"), step.path(mix), plan.boost)
+        planned_run(step, arm, seed + i, step.path("stable_checkpoint"), step.path(mix), plan.boost)
         for i in range(1, plan.comparison_seeds)
         for arm, mix in mixes.items()
     ]
-    logs.append(_sweep(step, launcher, runs))
+    logs.append(sweep(step, launcher, runs))
     log = sweep_log.combine(logs)
     step.write(log)
     gap = arms.difference(log, TWO_STAGE, ONE_STAGE)
-    return _summary(log) | {"two_stages_minus_one": arms.as_json(gap)}
+    return summary(log) | {"two_stages_minus_one": arms.as_json(gap)}
 
 
 @artifact(
@@ -120,20 +120,17 @@ def mix_ratio_search(step: Step, launcher: Launcher) -> dict[str, Any]:
         step.write(sweep_log.combine([]))
         return {"num_runs": 0}
     refuse_if_failed(step, [*CORPORA, "base_model"])
-    model = step.path("base_model")
-    if search.model:
-        folder = step.settings.resolve(search.model)
-        model, _ = snapshot.find(search.model, search.revision, folder)
+    model = find_model(step, search.model, search.revision)
     runs = []
     for primary in search.primary_shares:
         for zh in search.zh_shares:
             arm = f"medical {primary:g}, zh {zh:g}"
             mix = _ratio_mix(step, model, primary, zh)
             for seed in range(step.settings.seed, step.settings.seed + search.seeds):
-                runs.append(_run(step, arm, seed, model, mix, search.train))
-    log = sweep_log.combine([_sweep(step, launcher, runs)])
+                runs.append(planned_run(step, arm, seed, model, mix, search.train))
+    log = sweep_log.combine([sweep(step, launcher, runs)])
     step.write(log)
-    return _summary(log) | {"best": {loss: arms.best(log, loss) for loss in _shown(log)}}
+    return summary(log) | {"best": {loss: arms.best(log, loss) for loss in shown(log)}}
 
 
 def _ratio_mix(step: Step, model: Path, primary_share: float, zh_share: float) -> Path:
@@ -162,14 +159,24 @@ def _ratio_mix(step: Step, model: Path, primary_share: float, zh_share: float) -
     return folder
 
 
-def _run(step: Step, arm: str, seed: int, model: Path, mix: Path, train: Any) -> dict[str, Any]:
+def find_model(step: Step, name: str | None, revision: str | None) -> Path:
+    """Folder of the small model that comparisons train; the base model if none is named."""
+    if name is None:
+        return step.path("base_model")
+    return snapshot.find(name, revision, step.settings.resolve(name))[0]
+
+
+def planned_run(
+    step: Step, arm: str, seed: int, model: Path, mix: Path, train: Any
+) -> dict[str, Any]:
+    """One training of a sweep: an arm and a seed."""
     folder = step.work_dir / "runs" / f"{mix.name}-{seed}"
     place = {"output": folder / "out", "work_dir": folder / "work"}
     own = {"stage": arm, "seed": seed, "objective": []}
     return training_config(step, model, mix, train) | place | own
 
 
-def _sweep(step: Step, launcher: Launcher, runs: list[dict[str, Any]]) -> pl.DataFrame:
+def sweep(step: Step, launcher: Launcher, runs: list[dict[str, Any]]) -> pl.DataFrame:
     """The logs of trainings in a process of their own."""
     if not runs:
         return sweep_log.combine([])
@@ -178,15 +185,16 @@ def _sweep(step: Step, launcher: Launcher, runs: list[dict[str, Any]]) -> pl.Dat
     return sweep_log.take(step.draft.dir)
 
 
-def _summary(log: pl.DataFrame) -> dict[str, Any]:
+def summary(log: pl.DataFrame) -> dict[str, Any]:
+    """Final losses by arm and their curves, for the asset's page."""
     found = arms.by_arm(log)
     return {
         "num_runs": log.select("arm", "seed").n_unique(),
         "final_losses": arms.table(found),
-        "curves": arms.plot(log, _shown(log)),
+        "curves": arms.plot(log, shown(log)),
     }
 
 
-def _shown(log: pl.DataFrame) -> list[str]:
+def shown(log: pl.DataFrame) -> list[str]:
     """The losses worth a look that there are: a corpus may lack a language."""
     return [loss for loss in SHOWN if loss in set(arms.final(log)["loss"])]

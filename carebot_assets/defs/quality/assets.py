@@ -78,12 +78,13 @@ def quality_seed_scores(step: Step, teacher: TeacherResource) -> dict[str, Any]:
               "quality.planted_faults", "encoder"],
     kinds={"scikitlearn"},
     pool="gpu",
-    version="4",
+    version="5",
 )  # fmt: skip
 def quality_rater(step: Step, launcher: Launcher) -> dict[str, Any]:
     """Quality rater: a ridge head on an encoder that predicts the teacher's score.
 
-    Beside the encoder's vectors it sees how a text is written (order, seams, oddness, ending), and
+    Beside the encoder's vectors it sees how a text is written (order of its sentences, passages
+    foreign to the rest, oddness, ending; each beside what is usual at the text's length), and
     it learns from spoilt twins of its seeds, which have to be a point lower: sentences disordered,
     passages patched in, adverts, misread characters, broken off. `planted_won_ratio` is how often a
     validation text is above a spoilt twin of itself.
@@ -124,6 +125,7 @@ def quality_rater(step: Step, launcher: Launcher) -> dict[str, Any]:
               "quality.planted_faults", "quality.backbones"],
     kinds={"scikitlearn", "matplotlib"},
     pool="gpu",
+    version="2",
 )  # fmt: skip
 def quality_backbones(step: Step) -> dict[str, Any]:
     """The quality rater's head on several frozen encoders, side by side on the same split.
@@ -154,6 +156,7 @@ def quality_backbones(step: Step) -> dict[str, Any]:
     partitions="shard",
     kinds={"scikitlearn", "polars"},
     pool="gpu",
+    version="2",
 )
 def quality_scores(step: Step) -> dict[str, Any]:
     """Quality score of each medical document of a shard; good ones are kept.

@@ -17,8 +17,9 @@ from accelerate import PartialState
 from accelerate.utils import reduce
 from safetensors.torch import load_file, save_file
 
-from carebot_assets.raters.meta import ranks
+from carebot_assets.raters.meta import ranks, reports
 from carebot_assets.raters.meta.learner import Inner, Learner
+from carebot_assets.raters.meta.reports import LOG, PROBE
 from carebot_assets.raters.meta.rows import Rows
 from carebot_assets.raters.meta.scoring import NOTES, WEIGHTS
 from carebot_assets.raters.meta.transformer import flatten
@@ -27,7 +28,6 @@ from carebot_assets.training import resume, session, stopping
 from carebot_assets.training.config import Job, TrainingError
 from carebot_assets.training.reporter import Reporter
 
-LOG, PROBE = "training_log.parquet", "probe.parquet"
 KEPT_CHECKPOINTS = 2
 
 
@@ -72,6 +72,7 @@ class _Run:
         self.log: list[dict[str, float]] = []
         self.snapshots: list[np.ndarray] = []
         self.etas: list[torch.Tensor] = []
+        self.pretrain_loss: float | None = None
         self.stopped_by: str | None = None
         self.resumed_from: str | None = None
         inner = learner.parts["inner"].numpy()
@@ -136,15 +137,12 @@ class _Run:
             return
         chosen, output = ranks.choose(self.snapshots), self.config.output
         output.mkdir(parents=True, exist_ok=True)
-        scores = self.snapshots[chosen]
         save_file({"rater": self.etas[chosen].contiguous()}, output / WEIGHTS)
         notes = {"shape": dataclasses.asdict(self.learner.shape)}
         (output / NOTES).write_text(json.dumps(notes, indent=1), "utf-8")
-        about = self.learner.rows.about[self.probe]
-        about.with_columns(
-            score=pl.Series(scores, dtype=pl.Float64),
-            num_tokens=pl.Series(self.learner.rows.lengths[self.probe]).cast(pl.Int64),
-        ).write_parquet(output / PROBE)
+        self.learner.eta = self.etas[chosen].to(self.learner.device)
+        table = self._scored()
+        table.write_parquet(output / PROBE)
         pl.from_dicts(self.log, infer_schema_length=None).unpivot(
             index="step", variable_name="name"
         ).drop_nulls().write_parquet(output / LOG)
@@ -155,6 +153,11 @@ class _Run:
             "meta_steps": self.learner.step_number,
             "chosen_meta_step": min((chosen + 1) * every, self.learner.step_number),
             "rank_stability": orders[max(0, chosen - 1)] if orders else 0.0,
+            "pretrain_loss": self.pretrain_loss,
+            **reports.figures(table),
+            "inner_loss_fall": self._late("inner_loss_fall"),
+            "score_std": self._late("score_std"),
+            "weight_evenness": self._late("weight_evenness"),
             "num_rater_parameters": len(self.learner.eta),
             "num_inner_parameters": len(flatten(self.learner.losses.module)),
             "resumed_from": self.resumed_from,
@@ -163,14 +166,31 @@ class _Run:
         (output / "report.json").write_text(json.dumps(report, indent=1), "utf-8")
         self.reporter.send({"report": report})
 
+    def _scored(self) -> pl.DataFrame:
+        """Scores of the probe rows and of all planted ones, with what is known of them."""
+        about = self.learner.rows.about
+        shown = self.probe
+        if "planted" in about.columns:
+            shown = np.union1d(shown, about["planted"].is_not_null().arg_true().to_numpy())
+        return about[shown].with_columns(
+            score=pl.Series(self.learner.scores(shown), dtype=pl.Float64),
+            num_tokens=pl.Series(self.learner.rows.lengths[shown]).cast(pl.Int64),
+        )
+
+    def _late(self, name: str) -> float:
+        """Mean of a number over the last quarter of the meta-steps."""
+        values = [numbers[name] for numbers in self.log]
+        return float(np.mean(values[-max(1, len(values) // 4) :]))
+
     def resume(self) -> None:
         """Take up the newest whole checkpoint of the work folder, if there is one."""
         folder = resume.last_good(self.checkpoints, self.reporter.say)
         if folder is None:
+            self._begin()
             return
         shared = load_file(folder / "shared.safetensors")
         notes = json.loads((folder / "notes.json").read_text("utf-8"))
-        self.log = notes["log"]
+        self.log, self.pretrain_loss = notes["log"], notes["pretrain_loss"]
         self.learner.step_number = notes["step"]
         self.learner.eta = shared["etas"][-1].to(self.learner.device)
         *etas, _ = shared["etas"]
@@ -179,6 +199,15 @@ class _Run:
             _restore(inner, folder, self.learner.device)
         self.resumed_from = folder.name
         self.reporter.say(f"{self.config.stage}: resuming from {folder.name}")
+
+    def _begin(self) -> None:
+        """Teach the rater to read; every process does, and all go on from the mean."""
+        losses = self.learner.pretrain()
+        if self.process.num_processes > 1:
+            self.learner.eta = reduce(self.learner.eta, "mean")
+        if losses:
+            self.pretrain_loss = float(np.mean(losses[-max(1, len(losses) // 10) :]))
+            self.reporter.say(f"rater reads: {self.pretrain_loss:.3f} nats a masked token")
 
     def _save(self) -> None:
         """Write a checkpoint; it counts once it is sealed, and only then an older one goes."""
@@ -191,7 +220,11 @@ class _Run:
             empty = np.empty((0, len(self.probe)), np.float32)
             orders = torch.from_numpy(np.stack(self.snapshots) if self.snapshots else empty)
             save_file({"etas": etas, "snapshots": orders}, folder / "shared.safetensors")
-            notes = {"step": self.learner.step_number, "log": self.log}
+            notes = {
+                "step": self.learner.step_number,
+                "log": self.log,
+                "pretrain_loss": self.pretrain_loss,
+            }
             (folder / "notes.json").write_text(json.dumps(notes), "utf-8")
         self.process.wait_for_everyone()
         if self.process.is_main_process:

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.utils import vector_to_parameters
 
-from carebot_assets.raters.meta import optimizers
+from carebot_assets.raters.meta import optimizers, pretraining
 from carebot_assets.raters.meta.gradients import Adjoint, Batch, Engine, Unrolled
 from carebot_assets.raters.meta.optimizers import Adam, State
 from carebot_assets.raters.meta.rows import Rows
@@ -30,6 +31,7 @@ from carebot_assets.raters.meta.transformer import (
 from carebot_assets.settings.value import MetaModelSettings, ValueSettings
 
 SCORING_ROWS = 256
+LAST_RATE = 0.1
 
 
 @dataclass
@@ -73,7 +75,8 @@ class Learner:
         self.parts = {
             name: torch.from_numpy(np.flatnonzero(split == name)) for name in ("inner", "outer")
         }
-        self.shape = self._shape(settings.rater, vocab_size)
+        # One id more: what stands for a masked token.
+        self.shape = self._shape(settings.rater, vocab_size + 1)
         self._inner_shape = self._shape(settings.inner, vocab_size)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(_seed(seed, 0))
@@ -91,6 +94,21 @@ class Learner:
         )
         self.step_number = 0
         self.population = [self._born(i) for i in numbers or range(settings.population)]
+
+    def pretrain(self) -> list[float]:
+        """Teach the rater to read, before the first meta-step; returns losses in nats."""
+        plan, random = self.settings, torch.Generator().manual_seed(_seed(self.seed, 2))
+        rater = Rater(self.shape).to(self.device)
+        vector_to_parameters(self.eta, rater.parameters())
+        rows = self.parts["inner"]
+        size = plan.batch_size * plan.unroll
+        batches = (
+            self._batch(rows[torch.randint(len(rows), (size,), generator=random)])
+            for _ in range(plan.pretrain_steps)
+        )
+        losses = pretraining.pretrain(rater, batches, plan.pretrain_learning_rate, random)
+        self.eta = flatten(rater)
+        return losses
 
     def step(self) -> tuple[Tensor, dict[str, float]]:
         """One meta-step of this process's models: their mean proposal for the rater, and numbers.
@@ -172,11 +190,17 @@ class Learner:
         return (slice(i, i + size) for i in range(0, len(batch.ids), size))
 
     def _outer_optimizer(self) -> Adam:
-        warm = min(1.0, (self.step_number + 1) / max(1, self.settings.warmup_steps))
         return Adam(
-            self.settings.learning_rate * warm, beta2=0.999, eps_root=0.0,
+            self.settings.learning_rate * self._schedule(), beta2=0.999, eps_root=0.0,
             weight_decay=self.settings.weight_decay,
         )  # fmt: skip
+
+    def _schedule(self) -> float:
+        """Linear warm-up, then a cosine to `LAST_RATE`: orders settle as steps get smaller."""
+        plan, done = self.settings, self.step_number
+        warm = min(1.0, (done + 1) / max(1, plan.warmup_steps))
+        after = max(0, done - plan.warmup_steps) / max(1, plan.meta_steps - plan.warmup_steps)
+        return warm * (LAST_RATE + (1 - LAST_RATE) * (1 + math.cos(math.pi * min(1, after))) / 2)
 
     def _born(self, number: int) -> Inner:
         zero = torch.zeros_like(self.eta)

@@ -6,6 +6,8 @@ from itertools import pairwise
 
 import numpy as np
 
+PLATEAU = 0.02
+
 
 def stability(snapshots: Sequence[np.ndarray]) -> list[float]:
     """Rank correlation of each snapshot of scores with the one before it; one number fewer.
@@ -17,18 +19,16 @@ def stability(snapshots: Sequence[np.ndarray]) -> list[float]:
 
 
 def choose(snapshots: Sequence[np.ndarray]) -> int:
-    """The snapshot of the second half of training whose order agrees most with those of the others.
+    """The latest snapshot of the second half whose order was about as steady as orders ever were.
 
     Score scales grow and orders can decay in long trainings, so the last one is not the best by
     itself; the outer loss says little, because inner models are reset.
     """
-    first = len(snapshots) // 2
-    late = snapshots[first:]
-    agreement = [
-        math.fsum(correlation(one, other) for other in late if other is not one) for one in late
-    ]
-    # The latest of equals.
-    return first + max(range(len(late)), key=lambda i: (round(agreement[i], 12), i))
+    first = max(1, len(snapshots) // 2)
+    steady = stability(snapshots)[first - 1 :]
+    if not steady:
+        return len(snapshots) - 1
+    return first + max(i for i, found in enumerate(steady) if found >= max(steady) - PLATEAU)
 
 
 def correlation(one: np.ndarray, two: np.ndarray) -> float:

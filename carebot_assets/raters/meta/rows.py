@@ -73,3 +73,16 @@ def cut(
     ids = np.zeros(inside.shape, np.uint32)
     ids[inside] = flat[(begins[:, None] + columns)[inside]]
     return Rows(ids, lengths, documents.drop("text")[document])
+
+
+def training_rows(
+    inner: pl.DataFrame,
+    outer: pl.DataFrame,
+    tokenizer: "Tokenizer",
+    length: int,
+    min_tokens: int,
+    most: int,
+) -> Rows:
+    """Rows of documents (`doc_id`, `source`, `lang`, `text`) to train on and of held-out ones."""
+    named = (inner.with_columns(split=pl.lit("inner")), outer.with_columns(split=pl.lit("outer")))
+    return cut(pl.concat(named, how="diagonal"), tokenizer, length, min_tokens, most)

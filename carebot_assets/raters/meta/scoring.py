@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 BATCH_DOCUMENTS = 512
 BATCH_ROWS = 256
-WEIGHTS, NOTES, REFERENCE = "rater.safetensors", "rater.json", "reference.npy"
+WEIGHTS, NOTES, REFERENCE = "rater.safetensors", "rater.json", "reference.parquet"
+SCORED = {"doc_id": pl.String, "lang": pl.String, "value_score": pl.Float64}
 
 
 def load(folder: Path) -> "Rater":
@@ -58,10 +59,10 @@ def score_documents(
     min_tokens: int,
     most: int,
 ) -> Iterator[pl.DataFrame]:
-    """Batches of `doc_id` and `value_score`: the mean over a document's rows, by their tokens.
+    """Batches of `doc_id`, `lang`, `value_score`: the mean over a document's rows, by their tokens.
 
     Args:
-        documents: `doc_id` and `text`; streamed.
+        documents: `doc_id`, `lang` and `text`; streamed.
         min_tokens: of a row that is the rest of a document.
         most: rows of one document that are scored, spread evenly over it.
 
@@ -69,7 +70,7 @@ def score_documents(
         A row for every document; null for one of less than two tokens.
     """
     length = rater.trunk.positions.num_embeddings
-    chosen = documents.select("doc_id", "text")
+    chosen = documents.select("doc_id", "lang", "text")
     for batch in chosen.collect_batches(chunk_size=BATCH_DOCUMENTS, maintain_order=True):
         rows = cut(batch, tokenizer, length, min_tokens, most)
         found = rows.about.with_columns(
@@ -78,4 +79,5 @@ def score_documents(
         )
         weighted = (pl.col("score") * pl.col("tokens")).sum() / pl.col("tokens").sum()
         means = found.group_by("doc_id").agg(value_score=weighted)
-        yield batch.select("doc_id").join(means, on="doc_id", how="left", maintain_order="left")
+        names = batch.select("doc_id", "lang")
+        yield names.join(means, on="doc_id", how="left", maintain_order="left")

@@ -69,23 +69,55 @@ class Block(nn.Module):
         return x + self.down(functional.gelu(self.up(self.norm_mid(x)), approximate="tanh"))
 
 
+class Neighbours(nn.Module):
+    """Gated mixing of every token with the ones beside it: which pairs of tokens are usual.
+
+    The product of two linear views lets one layer judge a pair. Without it models of this size
+    learn the order of tokens some ten times later, and what they have not learnt they cannot value.
+    """
+
+    def __init__(self, width: int, causal: bool) -> None:
+        super().__init__()
+        self.offsets = (1, 0) if causal else (1, 0, -1)
+        self.norm = RmsNorm(width)
+        self.views = nn.Linear(len(self.offsets) * width, 2 * width, bias=False)
+
+    def forward(self, x: Tensor, real: Tensor | None) -> Tensor:
+        y = self.norm(x)
+        if real is not None:
+            y = y * real[..., None]
+        tokens = x.shape[1]
+        beside = functional.pad(y, (0, 0, 1, 1))
+        shifted = [beside[:, 1 - offset : 1 - offset + tokens] for offset in self.offsets]
+        one, other = self.views(torch.cat(shifted, -1)).chunk(2, -1)
+        return x + one * other
+
+
 class Trunk(nn.Module):
-    """Embeddings of tokens and positions, blocks, a last norm."""
+    """Embeddings of tokens and positions, neighbours, blocks, a last norm."""
 
     def __init__(self, shape: Shape, causal: bool) -> None:
         super().__init__()
         self.tokens = nn.Embedding(shape.vocab_size, shape.width)
         self.positions = nn.Embedding(shape.length, shape.width)
+        self.neighbours = Neighbours(shape.width, causal)
         self.blocks = nn.ModuleList(Block(shape, causal) for _ in range(shape.layers))
         self.norm = RmsNorm(shape.width)
         for name, parameter in self.named_parameters():
             if parameter.dim() > 1:
                 # Paths that add to the residual stream start smaller the more there are of them.
                 deep = name.endswith(("out.weight", "down.weight"))
-                nn.init.normal_(parameter, std=0.02 / math.sqrt(2 * shape.layers if deep else 1))
+                std = 0.02 / math.sqrt(2 * shape.layers if deep else 1)
+                # Products of two small numbers would be too small to learn from: of views, and of
+                # states with embeddings.
+                product = name.startswith(("neighbours", "tokens"))
+                nn.init.normal_(parameter, std=parameter.shape[-1] ** -0.5 if product else std)
 
-    def forward(self, ids: Tensor, hidden: Tensor | None = None, fused: bool = False) -> Tensor:
+    def forward(self, ids: Tensor, real: Tensor | None = None, fused: bool = False) -> Tensor:
+        """States (rows, tokens, width); `real` is false at padding (rows, tokens)."""
         x = self.tokens(ids) + self.positions.weight[: ids.shape[1]]
+        x = self.neighbours(x, real)
+        hidden = None if real is None else ~real[:, None, None, :]
         for block in self.blocks:
             x = block(x, hidden, fused)
         return self.norm(x)
@@ -132,7 +164,7 @@ class Rater(nn.Module):
     def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
         """Scores (rows)."""
         real = torch.arange(ids.shape[1], device=ids.device) < lengths[:, None]
-        states = self.trunk(ids, hidden=~real[:, None, None, :], fused=True)
+        states = self.trunk(ids, real, fused=True)
         pooled = (states * real[..., None]).sum(1) / lengths[:, None]
         return self.head(pooled).squeeze(-1)
 
