@@ -53,6 +53,40 @@ def test_differences_are_paired_by_seed() -> None:
     assert arms.best(log.filter(arm="b"), "medical_zh") == {"arm": "b"}
 
 
+@pytest.mark.parametrize(
+    ("end", "expected"),
+    [
+        (1.0, 1.0),  # as good as the baseline exactly at the end
+        (0.5, 2 / 3),  # from 2.0 at 0 to 0.5 at 9: 1.0 after two thirds
+        (1.5, None),
+    ],
+)
+def test_compute_to_reach_a_baseline(end: float, expected: float | None) -> None:
+    rows = [
+        (arm, 0, at, "held_out_medical_zh_loss", value)
+        for arm, last in (("base", 1.0), ("arm", end))
+        for at, value in ((0, 2.0), (9, last))
+    ]
+    schema = tables.BY_NAME["mix_ratio_search"].schema
+    log = pl.DataFrame(rows, schema=schema, orient="row")
+    found = arms.steps_to_reach(log, "base", "medical_zh")
+    assert found["base"] == 1.0
+    assert found["arm"] == (pytest.approx(expected) if expected else None)
+    table = arms.compute_table(log, "base", ["medical_zh"], {"arm": 0.25})
+    cells = "never | never" if expected is None else f"{expected:.0%} | {expected + 0.25:.0%}"
+    assert f"| arm | {end:.4f} | {cells} |" in table
+
+
+def test_a_start_as_good_as_the_baselines_end_needs_nothing() -> None:
+    rows = [
+        (arm, 0, at, "held_out_general_loss", value)
+        for arm, values in (("base", (2.0, 1.0)), ("arm", (0.9, 0.8)))
+        for at, value in zip((0, 9), values, strict=True)
+    ]
+    log = pl.DataFrame(rows, schema=tables.BY_NAME["mix_ratio_search"].schema, orient="row")
+    assert arms.steps_to_reach(log, "base", "general") == {"base": 1.0, "arm": 0.0}
+
+
 def test_a_table_and_a_picture_show_all_arms() -> None:
     log = log_of({("a", 1): 1.0, ("b", 1): 1.5})
     assert arms.table(arms.by_arm(log)).splitlines() == [

@@ -1,6 +1,7 @@
 """Keep rules: the best of a batch, and each document by its own chance with the same outcome."""
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,3 +51,36 @@ def test_percentiles_count_ties_half() -> None:
     reference = np.array([1.0, 2, 2, 3])
     found = keep.percentile(np.array([0.0, 1, 2, 3, 4]), reference)
     assert found.tolist() == [0, 0.125, 0.5, 0.875, 1]
+
+
+@pytest.mark.parametrize("rule", ["pointwise", "top_k"])
+def test_documents_are_judged_within_their_language(rule: keep.Rule) -> None:
+    """One language's scores lie above all of the other's: half of each is kept all the same."""
+    random = np.random.default_rng(0)
+    langs = np.array(["zh", "en"] * 1000)
+    values = random.normal(size=2000) + 10 * (langs == "zh")
+    scores = pl.DataFrame(
+        {"doc_id": [str(i) for i in range(2000)], "lang": langs, "value_score": values}
+    )
+    reference = scores.select("lang", "value_score")
+    found = keep.judge(scores, reference, rule, 100, 0.5).with_columns(lang=scores["lang"])
+    for lang in ("zh", "en"):
+        part = found.filter(lang=lang)
+        assert part["keep"].mean() == pytest.approx(0.5, abs=0.05)
+        kept, dropped = (part.filter(keep=keep_)["value"].mean() for keep_ in (True, False))
+        assert kept > dropped + 1  # type: ignore[operator]
+
+
+def test_what_has_no_score_is_not_kept() -> None:
+    scores = pl.DataFrame(
+        {"doc_id": ["a", "b"], "lang": ["zh", "fr"], "value_score": [None, 3.0]},
+        schema_overrides={"value_score": pl.Float64},
+    )
+    reference = pl.DataFrame({"lang": ["zh", "zh"], "value_score": [1.0, 2.0]})
+    found = keep.judge(scores, reference, "top_k", 10, 0.0)
+    assert found["keep"].to_list() == [False, True]
+    assert found["percentile"].to_list() == [None, 1.0], "an unknown language stands among all"
+    table = found.lazy().with_columns(source=pl.lit("s"))
+    numbers = keep.summarize(table)
+    assert numbers["num_without_score"] == 1 and numbers["keep_ratio"] == 0.5
+    assert "| s | 2 | 1.000 | 50.0% |" in numbers["by_source"]
