@@ -134,7 +134,7 @@ def run(
     if control == "frozen":
         learner.inner_optimizer = dataclasses.replace(learner.inner_optimizer, learning_rate=1e-12)
     if control == "shuffled":
-        learner.engine = _Shuffled(learner.engine, seed)
+        learner.engine = Shuffled(learner.engine, seed)
     inner = np.arange(ROWS)
     kinds = rows.about["kind"].to_numpy()[:ROWS]
     clean = kinds == "clean"
@@ -163,7 +163,7 @@ def run(
     }
 
 
-class _Shuffled:
+class Shuffled:
     """An engine whose weights' derivatives are dealt out at random: nothing can be learnt."""
 
     def __init__(self, engine: Any, seed: int) -> None:

@@ -8,7 +8,7 @@ to run (latency, time, number of attempts) may go from here into a table.
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -246,11 +246,10 @@ class Ledger:
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         self._db.execute("BEGIN IMMEDIATE")
-        try:
+        with ExitStack() as undo:
+            undo.callback(self._db.execute, "ROLLBACK")
             yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
+            undo.pop_all()
         self._db.execute("COMMIT")
 
 

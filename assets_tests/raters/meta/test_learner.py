@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 import torch
 
+from benchmarks.value_planted import Shuffled
 from carebot_assets.raters.meta import learn, ranks, scoring
-from carebot_assets.raters.meta.gradients import Engine, Found
 from carebot_assets.raters.meta.learner import Learner
 from carebot_assets.raters.meta.rows import Rows
 from carebot_assets.settings.value import MetaModelSettings, ValueSettings
@@ -88,22 +88,10 @@ def test_derivatives_of_the_wrong_rows_teach_nothing() -> None:
     for seed in range(4):
         rows, clean = world(seed)
         learner = Learner(SETTINGS, rows, VOCABULARY, seed)
-        learner.engine = _Mixed(learner.engine, seed)
+        learner.engine = Shuffled(learner.engine, seed)
         trained(learner)
         found.append(auc(learner, clean))
     assert min(found) < 0.6
-
-
-class _Mixed:
-    """An engine that deals its derivatives out at random."""
-
-    def __init__(self, engine: Engine, seed: int) -> None:
-        self.engine, self.random = engine, torch.Generator().manual_seed(seed)
-
-    def __call__(self, *args: Any) -> Found:
-        found = self.engine(*args)
-        order = torch.randperm(found.by_weight.shape[1], generator=self.random)
-        return found._replace(by_weight=found.by_weight[:, order])
 
 
 def test_models_are_reset_at_different_times_to_different_weights() -> None:
