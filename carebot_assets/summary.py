@@ -133,6 +133,7 @@ RATER_FACTS = (
     ("domain_classifier", ("accuracy", "medical_precision", "medical_recall", "medical_f1")),
     ("quality_seed_scores", ("num_scored", "agreement", "weighted_kappa")),
     ("quality_rater", ("spearman", "mae", "accuracy_at_keep")),
+    ("value_rater", ("planted_auc", "rank_stability", "length_correlation")),
 )
 
 

@@ -30,11 +30,6 @@ CALIBRATION_FOLDS = 3
 MIN_SLOPE = 0.3
 # Large enough for the ridge to leave the bias alone.
 BIAS_COLUMN = 10.0
-# Weight of what all twins say beside what the teacher says of all seeds. On other documents of the
-# sources of benchmarks.quality_on_real_data, at 1, 2 and 4 clean texts are above their corruptions
-# in 0.89, 0.89 and 0.89 (en) and 0.85, 0.86 and 0.87 (zh) of pairs, and the Spearman correlation
-# with the teacher is 0.50, 0.49 and 0.48.
-TWINS_WEIGHT = 2.0
 
 
 def train(
@@ -47,6 +42,7 @@ def train(
     cuts: tuple[float, ...] = (3.0, 4.0),
     folder: Path | None = None,
     planted_faults: int = 0,
+    planted_weight: float = 2.0,
 ) -> Trained:
     """Fit the head on scored texts and measure it on those held out.
 
@@ -64,6 +60,7 @@ def train(
         cuts: scores at which agreement is reported.
         folder: where an encoder trained for this head lies.
         planted_faults: spoilt twins of every text.
+        planted_weight: of what all twins say, beside what the teacher says of all texts.
 
     Raises:
         ValueError: too few texts, or all with one score.
@@ -78,11 +75,11 @@ def train(
             "instruction.seed_rounds)"
         )
     below = open_encoder(tuned(encoder, folder) if folder else encoder)
-    vectors, fallen, head = _rows(known, below, planted_faults, seed)
+    vectors, fallen, head = _rows(known, below, planted_faults, planted_weight, seed)
     head.encoder = encoder
     groups = near_duplicate_groups(known["text"])
     slope, shift = _calibrate(vectors, scored, fallen, groups)
-    weight, bias = _fit(vectors, scored, fallen.rows)
+    weight, bias = _fit(vectors, scored, fallen.rows, fallen.weight)
     head.weight, head.bias = weight * np.float32(slope), bias * slope + shift
     raw = head.outputs(head.vectors(below, seen["text"]))[:, 0]
     predicted = _clip(raw, rubric)
@@ -108,16 +105,17 @@ class Fallen:
 
     rows: Any
     origins: np.ndarray
+    weight: float  # of all together, beside what the teacher says of all texts
 
 
 def _rows(
-    known: pl.DataFrame, encoder: Encoder, planted_faults: int, seed: int
+    known: pl.DataFrame, encoder: Encoder, planted_faults: int, planted_weight: float, seed: int
 ) -> tuple[Any, Fallen, Head]:
     """Vectors of training texts, what their twins lack, and a head that still has no weights."""
     head = Head(np.zeros((1, 0)), np.zeros(1), EncoderSettings(), {})
     vectors = encoder.encode(known["text"].to_list())
     if not planted_faults:
-        return vectors, Fallen(vectors[:0], np.zeros(0, np.int64)), head
+        return vectors, Fallen(vectors[:0], np.zeros(0, np.int64), planted_weight), head
     twins = faults.plant(known, planted_faults, seed)
     texts = pl.concat([known["text"], twins["text"]])
     origins = np.concatenate([np.arange(known.height), twins["origin"].to_numpy()])
@@ -125,7 +123,8 @@ def _rows(
     vectors = beside(vectors, written[: known.height])
     spoilt = beside(encoder.encode(twins["text"].to_list()), written[known.height :])
     whose = twins["origin"].to_numpy()
-    return vectors, Fallen((vectors[whose] - spoilt).tocsr(), whose), head
+    lacking = (vectors[whose] - spoilt).tocsr()
+    return vectors, Fallen(lacking, whose, planted_weight), head
 
 
 def _planted(
@@ -161,13 +160,15 @@ def _clip(outputs: np.ndarray, rubric: Rubric) -> np.ndarray:
     return np.clip(outputs, rubric.low, rubric.high)
 
 
-def _fit(vectors: Any, truth: np.ndarray, fallen: Any) -> tuple[np.ndarray, np.ndarray]:
+def _fit(
+    vectors: Any, truth: np.ndarray, fallen: Any, planted_weight: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Weight and bias of a ridge on scores and, beside them, on how much lower twins have to be."""
     from scipy.sparse import csr_matrix, vstack
     from sklearn.linear_model import Ridge
 
     # All twins together weigh so much, however many there are.
-    weight_of_one = np.sqrt(TWINS_WEIGHT * len(truth) / max(1, fallen.shape[0]))
+    weight_of_one = np.sqrt(planted_weight * len(truth) / max(1, fallen.shape[0]))
     constant = np.concatenate([np.full(len(truth), BIAS_COLUMN), np.zeros(fallen.shape[0])])
     both = vstack([csr_matrix(vectors), csr_matrix(fallen * np.float32(weight_of_one))])
     rows = beside(both, constant[:, None])
@@ -188,7 +189,9 @@ def _calibrate(
     outputs = np.zeros(len(truth))
     for learn_rows, see in GroupKFold(CALIBRATION_FOLDS).split(vectors, truth, groups):
         twins = np.isin(fallen.origins, learn_rows)
-        weight, bias = _fit(vectors[learn_rows], truth[learn_rows], fallen.rows[twins])
+        weight, bias = _fit(
+            vectors[learn_rows], truth[learn_rows], fallen.rows[twins], fallen.weight
+        )
         outputs[see] = np.asarray(vectors[see] @ weight.T)[:, 0] + bias[0]
     if outputs.std() == 0:
         return 1.0, 0.0

@@ -75,7 +75,7 @@ def quality_seed_scores(step: Step, teacher: TeacherResource) -> dict[str, Any]:
 @artifact(
     inputs=["quality_seed_sample", "quality_seed_scores"],
     settings=["quality.validation_ratio", "quality.keep_score", "quality.very_high_score",
-              "quality.planted_faults", "encoder"],
+              "quality.planted_faults", "quality.planted_weight", "encoder"],
     kinds={"scikitlearn"},
     pool="gpu",
     version="5",
@@ -104,6 +104,7 @@ def quality_rater(step: Step, launcher: Launcher) -> dict[str, Any]:
         seeds, rubric.QUALITY, settings.encoder, settings.seed, validation_ratio=ratio,
         cuts=_cuts(settings.quality), folder=step.draft.dir,
         planted_faults=settings.quality.planted_faults,
+        planted_weight=settings.quality.planted_weight,
     )  # fmt: skip
     trained.head.save(step.draft.dir)
     return {
@@ -122,7 +123,7 @@ def quality_rater(step: Step, launcher: Launcher) -> dict[str, Any]:
 @artifact(
     inputs=["quality_seed_sample", "quality_seed_scores"],
     settings=["quality.validation_ratio", "quality.keep_score", "quality.very_high_score",
-              "quality.planted_faults", "quality.backbones"],
+              "quality.planted_faults", "quality.planted_weight", "quality.backbones"],
     kinds={"scikitlearn", "matplotlib"},
     pool="gpu",
     version="2",
@@ -142,7 +143,7 @@ def quality_backbones(step: Step) -> dict[str, Any]:
         return regressor.train(
             seeds, rubric.QUALITY, encoder, settings.seed,
             validation_ratio=plan.validation_ratio, cuts=_cuts(plan),
-            planted_faults=plan.planted_faults,
+            planted_faults=plan.planted_faults, planted_weight=plan.planted_weight,
         ).metrics  # fmt: skip
 
     table, costs = backbones.compare(seeds, plan.backbones, metrics)
