@@ -90,11 +90,11 @@ class QualitySettings(Section):
     """Seeds of the quality rater and where its scores are cut.
 
     From every seed `planted_faults` spoilt twins are made, from which the rater learns what is
-    worse; at most one of each of the five faults. `planted_weight` is what all twins say beside what
-    the teacher says of all seeds. On other documents of the sources of
-    `benchmarks.quality_on_real_data`, at 1, 2 and 4 clean texts are above their corruptions in 0.89,
-    0.89 and 0.89 (en) and 0.85, 0.86 and 0.87 (zh) of pairs, and the Spearman correlation with the
-    teacher is 0.50, 0.49 and 0.48.
+    worse; at most one of each of the five faults. `planted_weight` is what all twins say, beside
+    what the teacher says of all seeds. On other documents of the sources of
+    `benchmarks.quality_on_real_data`, at 1, 2 and 4 clean texts are above their corruptions in
+    0.89 of pairs (en) and 0.85, 0.86 and 0.87 (zh), and the Spearman correlation with the teacher
+    is 0.50, 0.49 and 0.48.
     """
 
     seed_documents: Positive
