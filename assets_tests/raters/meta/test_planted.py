@@ -83,6 +83,10 @@ def test_figures_of_scored_rows() -> None:
     assert found["planted_auc"] == pytest.approx(2 / 3)
     assert found["by_source"]["b"]["score"] < 0 < found["by_source"]["a"]["score"]
     assert found["source_share"] == pytest.approx(0.75)
+    # Scores of the second language are lower as a whole: that is no corruption found.
+    other = table.with_columns(pl.col("score") - 10, lang=pl.lit("en"))
+    both = pl.concat([table.with_columns(lang=pl.lit("zh")), other])
+    assert reports.figures(both)["planted_auc"] == pytest.approx(2 / 3)
     constant = reports.figures(table.with_columns(score=pl.lit(1.0)).drop("planted"))
     assert constant["length_correlation"] == 0 and constant["source_share"] == 0
     assert "planted_auc" not in constant

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from carebot_assets import markdown
@@ -75,4 +76,13 @@ def plots(folder: Path) -> dict[str, str]:
 
 
 def _auc(table: pl.DataFrame) -> float:
-    return ranks.auc(table["score"].to_numpy(), table["planted"].is_null().to_numpy())
+    """Within each language, as percentiles are; mean over the planted rows."""
+    langs = table["lang"] if "lang" in table.columns else pl.repeat("", table.height, eager=True)
+    found, weights = [], []
+    for lang in langs.unique():
+        part = table.filter(langs == lang)
+        clean = part["planted"].is_null()
+        if clean.any() and not clean.all():
+            found.append(ranks.auc(part["score"].to_numpy(), clean.to_numpy()))
+            weights.append(int((~clean).sum()))
+    return float(np.average(found, weights=weights)) if found else 0.5
