@@ -8,6 +8,8 @@ export CAREBOT_PROFILE := $(PROFILE)
 export DAGSTER_HOME    := $(CURDIR)/.carebot/dagster
 export HF_HUB_OFFLINE  ?= 1
 export TOKENIZERS_PARALLELISM := false
+# Threads that spin while they wait cost more than they save on a shared machine.
+export OMP_WAIT_POLICY ?= PASSIVE
 
 .PHONY: demo test ui report clean
 

@@ -53,7 +53,8 @@ def _sample() -> dict[str, list[str]]:
     from carebot_assets.sample.sources import SOURCES
 
     kb = KnowledgeBase(load_knowledge())
-    corpus = Corpus(kb, Benchmarks(kb, 80, 1), 6000, 1)
+    # Enough that the inner models hardly see a row twice.
+    corpus = Corpus(kb, Benchmarks(kb, 80, 1), 24_000, 1)
     found: dict[str, list[str]] = {"en": [], "zh": []}
     for source in SOURCES:
         for index in range(corpus.counts[source.name]):
