@@ -28,7 +28,7 @@ def inner_models_learn(shelf: Shelf) -> Finding:
 @check("value_rater", blocking=True)
 def scores_differ(shelf: Shelf) -> Finding:
     """The rater tells texts apart: its scores are no constant and no runaway."""
-    return inside("standard deviation of scores", _report(shelf)["score_std"], 0.01, 20.0)
+    return inside("standard deviation of scores", _report(shelf)["score_std"], 0.001, 20.0)
 
 
 @check("value_rater", severity="WARN")
