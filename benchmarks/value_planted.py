@@ -9,8 +9,8 @@ shuffled, characters replaced by noise, pieces of four tokens spliced, such a pi
 of the other language. Lengths are the same for all, no row is packed, and spoilt rows come from the
 same documents as clean ones. The held-out rows are clean. Reported is the area under the curve of
 clean against spoilt training rows, for the snapshot that the training itself chose, at the start
-and by kind; with two controls on the first seed: inner models that never learn, and weights in
-random order.
+and by kind, and how clean rows' scores go with the length of their documents (rank correlation);
+with two controls on the first seed: inner models that never learn, weights in random order.
 """
 
 import argparse
@@ -123,7 +123,11 @@ def rows_of(texts: list[str], others: list[str], tokenizer: Any, seed: int) -> R
 
     ids = np.stack([row(n, str(k)) for n, k in zip(number, kinds, strict=True)])
     about = pl.DataFrame(
-        {"kind": kinds.astype(str), "split": ["inner"] * ROWS + ["outer"] * OUTER_ROWS}
+        {
+            "kind": kinds.astype(str),
+            "split": ["inner"] * ROWS + ["outer"] * OUTER_ROWS,
+            "document_tokens": [len(documents[n]) for n in number],
+        }
     )
     return Rows(ids, np.full(len(ids), LENGTH), about)
 
@@ -158,6 +162,9 @@ def run(
         "by_kind": {
             k: ranks.auc(scores[clean | (kinds == k)], clean[clean | (kinds == k)]) for k in KINDS
         },
+        "length_correlation": ranks.correlation(
+            scores[clean], rows.about["document_tokens"].to_numpy()[:ROWS][clean]
+        ),
         "rank_stability": ranks.stability(snapshots)[-1],
         "inner_loss_fall": mean(falls[-settings.lifetime :]),
         "cpu_seconds": time.process_time() - started,
@@ -213,6 +220,7 @@ def main() -> None:
                 "auc_start": [round(r["auc_start"], 3) for r in runs],
                 "auc_first_step": [round(r["auc_first_step"], 3) for r in runs],
                 "by_kind": {k: round(mean(r["by_kind"][k] for r in runs), 3) for k in KINDS},
+                "length_correlation": [round(r["length_correlation"], 3) for r in runs],
                 "cpu_seconds": round(mean(r["cpu_seconds"] for r in runs), 1),
             }
     print(json.dumps({"settings": settings.model_dump(exclude_defaults=True)} | found))

@@ -1,6 +1,8 @@
 """N-grams, sampling and splitting: what a rater learns from and how it is divided."""
 
+import re
 from collections import Counter
+from collections.abc import Sequence
 from math import log, sqrt
 
 import numpy as np
@@ -15,30 +17,50 @@ from carebot_assets.settings import EncoderSettings
 FEATURES = 1 << 20
 
 
-def reference(text: str) -> list[float]:
+def reference(units: Sequence[str], longest: int) -> list[float]:
     """Sorted values of a row, the slow way; in so many columns that few n-grams collide."""
-    plain = " ".join(text.lower().split())
-    grams = Counter(plain[i : i + n] for n in range(1, 5) for i in range(len(plain) - n + 1))
+    grams = Counter(
+        tuple(units[i : i + n]) for n in range(1, longest + 1) for i in range(len(units) - n + 1)
+    )
     values = [1 + log(count) for count in grams.values()]
     norm = sqrt(sum(value * value for value in values))
     return sorted(value / norm for value in values)
 
 
-@pytest.mark.parametrize(
-    "text", ["aspirin lowers fever", "阿司匹林可以退热", "Aa aA", "é̈ 𠮷野家", ""]
-)
+WORD = re.compile(f"[{ngrams.CJK}]|[^\\W{ngrams.CJK}]+")
+TEXTS = ["aspirin lowers fever", "阿司匹林可以退热", "Aa aA", "é̈ 𠮷野家", "",
+         "维生素B12缺乏 x_1, 2.5mg/次—かな", "no no no NO"]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", TEXTS)
 def test_ngrams_are_counted(text: str) -> None:
     row = ngrams.vectorize(pl.Series([text]), 1000, FEATURES)
-    assert np.allclose(sorted(row.data.tolist()), reference(text), atol=1e-6)
+    assert np.allclose(sorted(row.data), reference(" ".join(text.lower().split()), 4), atol=1e-6)
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_words_are_counted(text: str) -> None:
+    row = ngrams.vectorize_words(pl.Series([text]), 1000, FEATURES)
+    assert np.allclose(sorted(row.data), reference(WORD.findall(text.lower()), 2), atol=1e-6)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(max_size=30))
+def test_words_of_any_text_are_counted(text: str) -> None:
+    text = text.encode("utf-8", "ignore").decode()
+    folded = pl.Series([text]).str.to_lowercase().item()
+    row = ngrams.vectorize_words(pl.Series([text]), 1000, FEATURES)
+    assert np.allclose(sorted(row.data), reference(WORD.findall(folded), 2), atol=1e-6)
 
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.text(max_size=40), min_size=1, max_size=6))
 def test_a_row_depends_on_its_text_only(texts: list[str]) -> None:
     texts = [t.encode("utf-8", "ignore").decode() for t in texts]
-    together = ngrams.vectorize(pl.Series(texts, dtype=pl.String), 30, 997).toarray()
-    for row, text in zip(together, texts, strict=True):
-        assert (row == ngrams.vectorize(pl.Series([text]), 30, 997).toarray()[0]).all()
+    for vectorize in (ngrams.vectorize, ngrams.vectorize_words):
+        together = vectorize(pl.Series(texts, dtype=pl.String), 30, 997).toarray()
+        for row, text in zip(together, texts, strict=True):
+            assert (row == vectorize(pl.Series([text]), 30, 997).toarray()[0]).all()
 
 
 def test_texts_are_cut_and_folded() -> None:

@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from carebot_assets.raters import discourse_kernels as loops
-from carebot_assets.raters import faults
+from carebot_assets.raters import faults, ngrams
 
 FEATURES = 1 << 17
 MEASURES = ("not_disordered", "not_patched")
@@ -44,10 +44,7 @@ def measure(texts: pl.Series, han: np.ndarray, weights: np.ndarray) -> np.ndarra
 
 def split(texts: pl.Series) -> Units:
     """Words, Han characters, numbers and marks of all texts, with their sentences."""
-    lengths = texts.str.len_chars().to_numpy().astype(np.int64)
-    offsets = np.concatenate([[0], np.cumsum(lengths)])
-    points = np.frombuffer("".join(texts).encode("utf-32-le", "replace"), dtype=np.uint32)
-    found: Units = loops.kernels()[0](points, offsets, *characters())
+    found: Units = loops.kernels()[0](*ngrams.code_points(texts), *characters())
     return found
 
 

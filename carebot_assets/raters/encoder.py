@@ -14,8 +14,6 @@ PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d
 # Weight of words beside a sentence vector, both of unit length: with it the domain classifier does
 # best on sources it has not seen (benchmarks.domain_on_real_data, on other deals than reported).
 WORD_WEIGHT = 2.0
-# A word of a spaced script, or one CJK character.
-UNIT = r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]|[^\W\u3040-\u30ff\u3400-\u9fff]+"
 
 
 class Encoder(Protocol):
@@ -40,19 +38,11 @@ class WordNgramEncoder:
     """Hashed words and pairs of words; in Chinese, characters and pairs of them."""
 
     def __init__(self, settings: EncoderSettings) -> None:
-        from sklearn.feature_extraction.text import HashingVectorizer
-
         self._settings = settings
-        self._vectorizer = HashingVectorizer(
-            token_pattern=UNIT, ngram_range=(1, 2), n_features=settings.features,
-            alternate_sign=False, dtype="float32",
-        )  # fmt: skip
 
     def encode(self, texts: list[str]) -> Any:
-        from sklearn.preprocessing import normalize
-
-        counts = self._vectorizer.transform(text[: self._settings.max_chars] for text in texts)
-        return normalize(counts.sqrt())
+        column = pl.Series("text", texts, dtype=pl.String)
+        return ngrams.vectorize_words(column, self._settings.max_chars, self._settings.features)
 
 
 class CharWordNgramEncoder:

@@ -14,7 +14,7 @@ from functools import cache
 import numpy as np
 import polars as pl
 
-from carebot_assets.raters import discourse, passages
+from carebot_assets.raters import discourse, ngrams, passages
 from carebot_assets.raters.writing_kernels import kernels
 
 MAX_CHARS = 6000
@@ -167,9 +167,7 @@ def _rare(texts: pl.Series) -> np.ndarray:
 
 def _points(texts: pl.Series) -> tuple[np.ndarray, np.ndarray]:
     plain = texts.fill_null("").str.to_lowercase().str.replace_all(r"\s+", " ")
-    lengths = plain.str.len_chars().to_numpy().astype(np.int64)
-    points = np.frombuffer("".join(plain).encode("utf-32-le", "replace"), dtype=np.uint32)
-    return points, np.concatenate([[0], np.cumsum(lengths)])
+    return ngrams.code_points(plain)
 
 
 def _surface(texts: pl.Series) -> np.ndarray:

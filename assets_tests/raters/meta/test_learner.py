@@ -1,5 +1,6 @@
 """The meta-learned rater on a small world: clean rows follow a chain, spoilt ones are noise."""
 
+import copy
 import dataclasses
 import signal
 from itertools import pairwise
@@ -13,6 +14,7 @@ import torch
 
 from benchmarks.value_planted import Shuffled
 from carebot_assets.raters.meta import learn, ranks, scoring
+from carebot_assets.raters.meta.gradients import Found
 from carebot_assets.raters.meta.learner import Learner
 from carebot_assets.raters.meta.rows import Rows
 from carebot_assets.settings.value import MetaModelSettings, ValueSettings
@@ -92,6 +94,28 @@ def test_derivatives_of_the_wrong_rows_teach_nothing() -> None:
         trained(learner)
         found.append(auc(learner, clean))
     assert min(found) < 0.6
+
+
+def test_constant_weights_are_plain_training_and_teach_nothing() -> None:
+    rows, clean = world()
+    learner = Learner(SETTINGS.model_copy(update={"settle_steps": 0}), rows, VOCABULARY, 0)
+    engine = learner.engine
+
+    def alike(*args: Any) -> Found:
+        found = engine(*args)
+        return found._replace(by_weight=torch.ones_like(found.by_weight))
+
+    learner.engine = alike
+    twin = copy.deepcopy(learner.population[0])
+    for batch in [learner._draw(twin, "inner", SETTINGS.batch_size) for _ in range(2)]:
+        leaf = twin.state.parameters.requires_grad_()
+        [gradient] = torch.autograd.grad(learner.losses(leaf, *batch, fused=True).mean(), [leaf])
+        state = twin.state._replace(parameters=leaf.detach())
+        twin.state = learner.inner_optimizer.step(state, gradient)
+    trained(learner, 1)
+    assert torch.allclose(learner.population[0].state.parameters, twin.state.parameters, atol=1e-5)
+    trained(learner)
+    assert auc(learner, clean) == 0.5
 
 
 def test_models_are_reset_at_different_times_to_different_weights() -> None:

@@ -103,7 +103,7 @@ def domain_long_tail(step: Step, teacher: TeacherResource) -> dict[str, Any]:
               "domain.threshold", "encoder"],
     kinds={"scikitlearn"},
     pool="gpu",
-    version="2",
+    version="3",
 )  # fmt: skip
 def domain_classifier(step: Step, launcher: Launcher) -> dict[str, Any]:
     """Domain classifier: a class-balanced softmax head on an encoder, calibrated.
@@ -156,6 +156,7 @@ def domain_classifier(step: Step, launcher: Launcher) -> dict[str, Any]:
               "domain.threshold", "domain.backbones"],
     kinds={"scikitlearn", "matplotlib"},
     pool="gpu",
+    version="2",
 )  # fmt: skip
 def domain_backbones(step: Step) -> dict[str, Any]:
     """The domain classifier's head on several frozen encoders, side by side on the same split.
@@ -180,6 +181,7 @@ def domain_backbones(step: Step) -> dict[str, Any]:
     settings=["domain.prefilter", "domain.threshold", "domain.medical_labels"],
     kinds={"scikitlearn", "polars"},
     pool="gpu",
+    version="2",
 )
 def domain_prefilter(step: Step) -> dict[str, Any]:
     """Cheap model in front of the classifier, distilled from its verdicts on unlabelled documents.

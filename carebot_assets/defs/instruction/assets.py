@@ -117,6 +117,7 @@ def instruction_seed_scores(step: Step, teacher: TeacherResource) -> dict[str, A
     settings=["encoder", "quality.validation_ratio"],
     kinds={"scikitlearn"},
     pool="gpu",
+    version="2",
 )
 def instruction_raters(step: Step) -> dict[str, Any]:
     """Complexity rater and answer quality rater, learned from the teacher's scores.
