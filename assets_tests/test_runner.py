@@ -133,10 +133,10 @@ class World:
 
         return build_checks()
 
-    def run(self) -> Outcome:
+    def run(self, *wanted: str) -> Outcome:
         self.bodies.clear()
         return run_waves(
-            self.definitions, self.store, self.instance, self.log, self.progress.append
+            self.definitions, self.store, self.instance, self.log, self.progress.append, wanted
         )
 
 
@@ -163,6 +163,13 @@ def test_everything_runs_once_and_a_second_time_not_at_all(world: World) -> None
     second = world.run()
     assert (second.failures, world.bodies) == ([], ["corpus_manifest"]), "it looks at the files"
     assert (second.num_runs, second.num_current) == (1, 3)
+
+
+def test_what_is_not_wanted_is_not_run(world: World) -> None:
+    assert world.run("documents").failures == []
+    assert world.bodies == EVERYTHING[:-1]
+    with pytest.raises(ValueError, match="no asset 'document'; did you mean documents"):
+        world.run("document")
 
 
 def test_a_failure_names_asset_shard_and_cause_and_the_next_run_goes_on_there(world: World) -> None:

@@ -96,8 +96,12 @@ def init() -> None:
 
 
 @app.command()
-def run() -> None:
-    """Materialize the whole graph of the profile, then print a summary."""
+def run(
+    assets: Annotated[
+        list[str] | None, typer.Argument(help="only these and what they are made from")
+    ] = None,
+) -> None:
+    """Materialize the graph of the profile, or some assets of it, then print a summary."""
     settings = _settings()
     from carebot_assets.screen import Screen
     from carebot_assets.summary import print_summary
@@ -105,12 +109,17 @@ def run() -> None:
     _quiet_libraries()
     instance = _instance()
     from carebot_assets.definitions import defs
-    from carebot_assets.runner import run_waves
+    from carebot_assets.defs.recipe import RECIPES
+    from carebot_assets.runner import needed_for, run_waves
 
     log_file = _home().parent / "logs" / f"{settings.profile}.log"
-    store = _store(settings)
+    store, definitions = _store(settings), defs()
+    try:
+        needed_for(assets or (), RECIPES)
+    except ValueError as error:
+        raise _stop(str(error)) from None
     with Screen(console) as screen, _stderr_into(log_file):
-        outcome = run_waves(defs(), store, instance, log_file, screen.update)
+        outcome = run_waves(definitions, store, instance, log_file, screen.update, assets or ())
     instance.dispose()
     for warning in outcome.warnings:
         console.print(f"  warning  {warning}", style="yellow", markup=False)

@@ -7,8 +7,9 @@ it, but without a process start per run. What is already current is not run agai
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from uuid import uuid4
 
@@ -58,6 +59,25 @@ class Outcome:
     seconds: dict[str, float] = field(default_factory=dict)
 
 
+def needed_for(wanted: Iterable[str], recipes: dict[str, Recipe]) -> dict[str, Recipe]:
+    """The wanted assets and everything they are made from.
+
+    Raises:
+        ValueError: an asset does not exist.
+    """
+    waiting, found = list(wanted), set[str]()
+    while waiting:
+        name = waiting.pop()
+        if name not in recipes:
+            close = get_close_matches(name, recipes, 1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            raise ValueError(f"there is no asset {name!r}{hint}")
+        if name not in found:
+            found.add(name)
+            waiting += recipes[name].inputs
+    return {name: recipe for name, recipe in recipes.items() if name in found}
+
+
 def plan_waves(recipes: dict[str, Recipe]) -> list[Wave]:
     """Waves in an order in which every input precedes its reader.
 
@@ -100,16 +120,18 @@ def run_waves(
     instance: dg.DagsterInstance,
     log_file: Path,
     on_progress: Callable[[Progress], None],
+    wanted: Iterable[str] = (),
 ) -> Outcome:
-    """Run every wave; stop at the first failed run.
+    """Run every wave, or those that the wanted assets need; stop at the first failed run.
 
     Every Dagster event is appended to `log_file`.
     """
+    recipes = needed_for(wanted or RECIPES, RECIPES)
     job = definitions.resolve_implicit_global_asset_job_def()
     outcome = Outcome()
     log_file.parent.mkdir(parents=True, exist_ok=True)
     with log_file.open("a", encoding="utf-8") as log, overhead_kept_low(job):
-        for wave in plan_waves(RECIPES):
+        for wave in plan_waves(recipes):
             started = time.monotonic()
             keys: list[str | None] = (
                 [*expected_partitions(wave.recipes[0], store)] if wave.partitions else [None]
