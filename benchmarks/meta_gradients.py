@@ -28,7 +28,7 @@ ENGINES: dict[str, dict[str, dict[str, Any]]] = {
         "adjoint": {"micro_batch": None},
         "adjoint, kept": {"kept": 16},
         "adjoint, micro-batches": {"micro_batch": 4},
-        "adjoint, micro-batches, kept in part": {"micro_batch": 4, "kept": 4},
+        "adjoint, micro-batches, kept in part": {"micro_batch": 4, "kept": 6},
     },
     "T8": {"plain": {}, "unrolled": {}, "adjoint": {"micro_batch": None},
            "adjoint, micro-batches": {"micro_batch": 1}},

@@ -130,14 +130,15 @@ class Adjoint:
             seen.append(rows)
             current = optimizer.step(current, gradient)
         even = weights[0].new_full((len(outer.ids),), 1 / len(outer.ids))
-        by_parameters, outer_rows = self._gradient(losses, current.parameters, outer, even)
-        zero = torch.zeros_like(by_parameters)
-        after = Cotangent(by_parameters, zero, zero)
+        gradient, outer_rows = self._gradient(losses, current.parameters, outer, even)
+        after = Cotangent(gradient, torch.zeros_like(gradient), torch.zeros_like(gradient))
         by_weight = []
         for number in range(last, -1, -1):
             before, gradient = begun.pop()
             after, direction = optimizer.backward(before, gradient, after)
             parts = before.parameters, batches[number], weights[number], direction
+            # Products take the most memory: what they do not read is let go before.
+            del before, gradient
             if number:
                 dots, product = self._products(losses, *parts, kept if number == last else None)
                 after = after._replace(parameters=after.parameters + product)
@@ -214,7 +215,7 @@ class Adjoint:
                 leaf = forward_ad.make_dual(parameters.detach().requires_grad_(), direction)
                 rows = losses(leaf, *batch.part(part))
                 [gradient] = torch.autograd.grad(rows @ weight[part], [leaf])
-                product = product + forward_ad.unpack_dual(gradient).tangent
+                product += forward_ad.unpack_dual(gradient).tangent
                 dots.append(forward_ad.unpack_dual(rows).tangent.detach())
         return torch.cat(dots), product
 
