@@ -78,6 +78,70 @@ def test_classifier_learns_and_says_so(tmp_path: Path) -> None:
     assert found.equals(classifier.predict(tmp_path, fresh.lazy(), DOMAIN.medical_labels))
 
 
+def mixed(num: int, medical_ratio: float, seed: int) -> pl.DataFrame:
+    """Texts of medicine and sports in which both kinds of words occur, more of the own one."""
+    rng = Random(seed)
+    rows = []
+    for number in range(num):
+        kinds = ["Health & Medicine", "Sports"]
+        if rng.random() >= medical_ratio:
+            kinds.reverse()
+        words = rng.choices([w for k in (0, 0, 0, 1) for w in WORDS[kinds[k], "en"]], k=9)
+        text = " ".join(words) + f" {number}"
+        rows.append(
+            {"doc_id": str(number), "label": kinds[0], "lang": "en", "source": kinds[0],
+             "text": text}
+        )  # fmt: skip
+    return pl.DataFrame(rows)
+
+
+def test_outputs_are_corrected_to_the_shares_of_the_corpus(tmp_path: Path) -> None:
+    """Even seeds from a corpus of which a twentieth is medical: false alarms outnumber hits."""
+    seeds, corpus = mixed(500, 0.5, 1), mixed(2000, 0.05, 2)
+    stands_for = pl.when(label="Sports").then(7.6).otherwise(0.4)
+    truth = (corpus["label"] == "Health & Medicine").to_numpy()
+    found = {}
+    for name, known in (("even", seeds), ("drawn", seeds.with_columns(stands_for=stands_for))):
+        folder = tmp_path / name
+        folder.mkdir()
+        trained = classifier.train(known, DOMAIN, ENCODER, seed=1)
+        trained.head.save(folder)
+        p = classifier.predict(folder, corpus.lazy(), DOMAIN.medical_labels)["p_medical"].to_numpy()
+        found[name] = (p.mean(), truth[p >= 0.5].mean(), ((p >= 0.5) == truth).mean())
+        if name == "drawn":
+            shares = dict(
+                zip(trained.head.card["labels"], trained.head.card["shares"], strict=True)
+            )
+            assert shares["Health & Medicine"] == pytest.approx(0.05, abs=0.015)
+            assert trained.metrics["accuracy_ratio"] == pytest.approx(found[name][2], abs=0.04)
+    assert found["even"][0] > 0.12 and found["drawn"][0] == pytest.approx(0.05, abs=0.02)
+    assert found["drawn"][1] > found["even"][1] + 0.15
+    assert found["drawn"][2] > found["even"][2]
+
+
+def test_metrics_count_documents_behind_a_row() -> None:
+    probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.1, 0.9]])
+    truth, weights = np.array([0, 1, 0, 1]), np.array([1.0, 5.0, 2.0, 2.0])
+    strata = pl.DataFrame({"lang": ["en"] * 4, "source": ["a", "a", "b", "b"]})
+    found = scores.classification(
+        probabilities, truth, ["m", "o"], strata, np.array([True, False]), 0.5, weights
+    )
+    assert found["accuracy_ratio"] == 0.5 and found["medical_recall"] == 1.0
+    assert found["medical_precision"] == pytest.approx(3 / 8)
+    assert found["by_source"]["a"]["accuracy_ratio"] == pytest.approx(1 / 6, abs=1e-4)
+    assert found["by_label"]["o"] == {
+        "precision": 1.0, "recall": pytest.approx(2 / 7, abs=1e-4),
+        "f1": pytest.approx(4 / 9, abs=1e-4), "num_documents": 2,
+    }  # fmt: skip
+
+
+def test_synthetic_and_unknown_weights_leave_a_classifier() -> None:
+    seeds = labelled(200).with_columns(stands_for=pl.lit(None, pl.Float64))
+    seeds = seeds.with_columns(stands_for=pl.when(pl.int_range(200) > 100).then(3.0))
+    trained = classifier.train(seeds, DOMAIN, ENCODER, seed=1)
+    assert np.isfinite(trained.predicted).all() and sum(trained.head.card["shares"]) > 0.99
+
+
 def test_prediction_does_not_depend_on_neighbours(tmp_path: Path) -> None:
     classifier.train(labelled(120), DOMAIN, ENCODER, seed=1).head.save(tmp_path)
     fresh = labelled(600, seed=6)
@@ -138,17 +202,19 @@ def test_a_score_that_is_no_number_is_null(tmp_path: Path) -> None:
 
 def test_calibration_error() -> None:
     sure = np.array([[0.9, 0.1]] * 10)
-    assert scores.calibration_error(sure, np.array([0] * 9 + [1])) == pytest.approx(0.0)
-    assert scores.calibration_error(sure, np.array([1] * 10)) == pytest.approx(0.9)
+    alike, truth = np.ones(10), np.array([0] * 9 + [1])
+    assert scores.calibration_error(sure, truth, alike) == pytest.approx(0.0)
+    assert scores.calibration_error(sure, np.array([1] * 10), alike) == pytest.approx(0.9)
+    assert scores.calibration_error(sure, truth, truth + 1e-9) == pytest.approx(0.9)
 
 
 def test_plots_are_images() -> None:
     sure, truth = np.array([[0.9, 0.1], [0.2, 0.8]]), np.array([0, 1])
     for image in (
         plots.confusion(sure, truth, ["a", "b"]),
-        plots.reliability(scores.reliability(sure, truth)),
+        plots.reliability(scores.reliability(sure, truth, np.ones(2))),
         plots.by_decile(np.array([1.0, 2.0]), np.array([1.0, 3.0])),
-        plots.operating_curves(np.array([0.2, 0.9]), np.array([False, True])),
+        plots.operating_curves(np.array([0.2, 0.9]), np.array([False, True]), np.ones(2)),
         plots.backbones(["a", "b"], [0.5, 0.9], [10.0, 2000.0], "F1"),
     ):
         assert image.startswith("![") and "data:image/png;base64," in image

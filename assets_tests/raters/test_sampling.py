@@ -27,6 +27,15 @@ def test_strata_give_alike_and_a_short_one_leaves_its_share() -> None:
     assert chosen["doc_id"].is_sorted() and chosen["doc_id"].is_unique().all()
 
 
+def test_the_drawn_stand_for_the_corpus() -> None:
+    chosen = sampling.choose(PARTS, 180, 1, ["azh0-000001"])
+    everything = pl.concat(PARTS).collect().join(chosen, on="doc_id")
+    drawn = everything.filter(~pl.col("is_wanted"))
+    behind = drawn.group_by("source", "lang").agg(pl.col("stands_for").sum().round(6))
+    assert sorted(behind.rows()) == [("a", "en", 300), ("a", "zh", 699), ("b", "zh", 40)]
+    assert everything.filter("is_wanted")["stands_for"].to_list() == [1.0]
+
+
 def test_the_choice_depends_on_the_seed_but_not_on_shards_or_order() -> None:
     one = sampling.choose(PARTS, 90, 1)["doc_id"].to_list()
     whole = [pl.concat(PARTS[::-1])]

@@ -29,8 +29,12 @@ def draw(step: Step, judge: str, num_documents: int, records: pl.DataFrame) -> d
         for number in chosen["part"].unique().sort()
     ]
     columns = ["doc_id", "shard", "source", "lang", "text"]
+    drawn = pl.concat(
+        [pl.LazyFrame(schema=dict.fromkeys(columns, pl.String))]
+        + [frame.select(columns) for frame in documents]
+    ).join(chosen.lazy().select("doc_id", "stands_for"), on="doc_id")
     own = people.texts(records, _masked(step)).lazy()
-    sample = pl.concat([frame.select(columns) for frame in [*documents, own.select(columns)]])
+    sample = pl.concat([drawn, own.select(*columns, "stands_for")])
     step.write(
         sample.with_columns(pl.col("text").str.head(step.settings.teacher.max_chars)).sort("doc_id")
     )

@@ -67,12 +67,14 @@ class Trained:
     Attributes:
         predicted: probabilities of every label, or scores, of the validation rows.
         truth: their labels (index; -1 for one never trained) or scores.
+        weights: how much each of them counts.
     """
 
     head: Head
     metrics: dict[str, Any]
     predicted: np.ndarray
     truth: np.ndarray
+    weights: np.ndarray
 
 
 def load_head(folder: Path, kind: str) -> Head:

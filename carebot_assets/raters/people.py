@@ -68,8 +68,9 @@ def texts(records: pl.DataFrame, mask: Callable[[pl.Series], pl.Series]) -> pl.D
     """Texts of people's own as rows of a seed sample."""
     own = records.filter(pl.col("text").is_not_null())
     return own.select(
-        "doc_id", shard=pl.lit(SOURCE), source=pl.lit(SOURCE), lang="lang", text=mask(own["text"])
-    )
+        "doc_id", shard=pl.lit(SOURCE), source=pl.lit(SOURCE), lang="lang", text=mask(own["text"]),
+        stands_for=pl.lit(1.0),
+    )  # fmt: skip
 
 
 def said(records: pl.DataFrame) -> dict[str, Any]:

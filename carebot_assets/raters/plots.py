@@ -33,7 +33,7 @@ def cross_table(axis: Any, counts: np.ndarray, labels: Sequence[str]) -> None:
     axis.set_yticks(range(len(labels)), labels, fontsize=7)
 
 
-def reliability(rows: list[tuple[float, float, int]]) -> str:
+def reliability(rows: list[tuple[float, float, float]]) -> str:
     """Confidence against accuracy: on the diagonal where a probability means what it says."""
     figure, axis = markdown.new_figure(4.2, 3.8)
     axis.plot([0, 1], [0, 1], color="0.6", linestyle="--", linewidth=1)
@@ -44,14 +44,14 @@ def reliability(rows: list[tuple[float, float, int]]) -> str:
     return markdown.image(figure, "reliability")
 
 
-def operating_curves(p_medical: np.ndarray, is_medical: np.ndarray) -> str:
+def operating_curves(p_medical: np.ndarray, is_medical: np.ndarray, weights: np.ndarray) -> str:
     """ROC and precision against recall of the medical labels."""
     from sklearn.metrics import precision_recall_curve, roc_curve
 
     figure, (left, right) = markdown.new_figure(7.6, 3.6, columns=2)
     if is_medical.any() and not is_medical.all():
-        false_rate, true_rate, _ = roc_curve(is_medical, p_medical)
-        precision, recall, _ = precision_recall_curve(is_medical, p_medical)
+        false_rate, true_rate, _ = roc_curve(is_medical, p_medical, sample_weight=weights)
+        precision, recall, _ = precision_recall_curve(is_medical, p_medical, sample_weight=weights)
         left.plot(false_rate, true_rate)
         right.plot(recall, precision)
     left.set(xlabel="false positive rate", ylabel="recall", xlim=(0, 1), ylim=(0, 1.02))

@@ -96,7 +96,7 @@ def train(
     if planted_faults:
         metrics |= _planted(head, below, seen, raw, planted_faults, seed)
     head.card = {"kind": rubric.name, "source": rubric.source, "metrics": metrics}
-    return Trained(head, metrics, predicted, truth)
+    return Trained(head, metrics, predicted, truth, np.ones(len(truth)))
 
 
 @dataclass(frozen=True)

@@ -29,11 +29,13 @@ def choose(
         wanted: documents that are taken in any case, beside the `num` drawn.
 
     Returns:
-        `doc_id`, `part` (number of the shard), `is_wanted`.
+        `doc_id`, `part` (number of the shard), `is_wanted`, and `stands_for`: how many documents
+        of its source and language one drawn stands for; one that is wanted stands for itself.
     """
     strings = {"doc_id": pl.String, **dict.fromkeys(STRATA, pl.String)}
     drawn = pl.DataFrame(schema=strings | {"part": pl.Int64, "order": pl.UInt64})
     found = drawn.select("doc_id", "part")
+    sizes = [drawn.group_by(STRATA).agg(size=pl.len())]
     ids = pl.DataFrame({"doc_id": sorted(wanted)}, schema={"doc_id": pl.String})
     for number, part in enumerate(parts):
         rows = (
@@ -45,12 +47,15 @@ def choose(
             hits = rows.join(ids, on="doc_id", how="semi")
             found = found.vstack(hits.select("doc_id", "part"))
             rows = rows.join(ids, on="doc_id", how="anti")
+        sizes.append(rows.group_by(STRATA).agg(size=pl.len()))
         drawn = _first(drawn.vstack(rows.select(_IDS)), num)
     taken = drawn.with_columns(turn=_TURN).sort("turn", "order", "doc_id").head(num)
+    taken = taken.join(pl.concat(sizes).group_by(STRATA).agg(pl.col("size").sum()), on=STRATA)
+    stands_for = (pl.col("size") / pl.len().over(STRATA)).alias("stands_for")
     return pl.concat(
         [
-            taken.select("doc_id", "part", is_wanted=pl.lit(False)),
-            found.with_columns(is_wanted=pl.lit(True)),
+            taken.select("doc_id", "part", stands_for, is_wanted=pl.lit(False)),
+            found.select("doc_id", "part", stands_for=pl.lit(1.0), is_wanted=pl.lit(True)),
         ]
     ).sort("doc_id")
 

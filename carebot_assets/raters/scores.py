@@ -16,14 +16,19 @@ def classification(
     strata: pl.DataFrame,
     medical: np.ndarray,
     threshold: float,
+    weights: np.ndarray,
 ) -> dict[str, Any]:
     """Metrics of a classifier on validation, altogether, by label, language and source.
+
+    Rows count by their weights: a sample drawn evenly from small and large sources then says what
+    the whole corpus would.
 
     Args:
         truth: index into `labels`, -1 for a label that was never trained.
         strata: `lang` and `source` of the rows.
         medical: which labels are medical.
         threshold: probability of the medical labels from which a document is kept.
+        weights: of the rows.
     """
     from sklearn.metrics import average_precision_score, precision_recall_fscore_support
     from sklearn.metrics import roc_auc_score as auc
@@ -32,33 +37,36 @@ def classification(
     p_medical = probabilities[:, medical].sum(axis=1)
     is_medical = np.isin(truth, np.flatnonzero(medical))
     precision, recall, f1, support = precision_recall_fscore_support(
-        truth, guess, labels=list(range(len(labels))), zero_division=0.0
+        truth, guess, labels=list(range(len(labels))), zero_division=0.0, sample_weight=weights
     )
+    counts = np.bincount(truth[truth >= 0], minlength=len(labels))
     by_label = {
-        label: _rounded(
-            precision=precision[i], recall=recall[i], f1=f1[i], num_documents=support[i]
-        )
+        label: _rounded(precision=precision[i], recall=recall[i], f1=f1[i], num_documents=counts[i])
         for i, label in enumerate(labels)
     }
     present = support > 0
     both = is_medical.any() and not is_medical.all()
 
     def part(rows: np.ndarray) -> dict[str, Any]:
-        medical = _binary(p_medical[rows] >= threshold, is_medical[rows])
+        medical = _binary(p_medical[rows] >= threshold, is_medical[rows], weights[rows])
         return {
             "num_documents": int(rows.sum()),
-            "accuracy_ratio": _number((guess == truth)[rows].mean()),
+            "accuracy_ratio": _number(np.average((guess == truth)[rows], weights=weights[rows])),
             **{f"medical_{name}": value for name, value in medical.items()},
         }
 
     return {
         "macro_f1": _number(f1[present].mean()),
         **{k: v for k, v in part(np.ones(len(truth), bool)).items() if k != "num_documents"},
-        "medical_roc_auc": _number(auc(is_medical, p_medical)) if both else None,
-        "medical_average_precision": (
-            _number(average_precision_score(is_medical, p_medical)) if both else None
+        "medical_roc_auc": (
+            _number(auc(is_medical, p_medical, sample_weight=weights)) if both else None
         ),
-        "calibration_error": _number(calibration_error(probabilities, truth)),
+        "medical_average_precision": (
+            _number(average_precision_score(is_medical, p_medical, sample_weight=weights))
+            if both
+            else None
+        ),
+        "calibration_error": _number(calibration_error(probabilities, truth, weights)),
         "largest_class_ratio": _number(np.bincount(guess).max() / len(guess)),
         "num_predicted_labels": len(np.unique(guess)),
         "by_label": by_label,
@@ -145,30 +153,33 @@ def _parts(
     return {str(name): part(values == name) for name in np.unique(values)}
 
 
-def reliability(probabilities: np.ndarray, truth: np.ndarray) -> list[tuple[float, float, int]]:
-    """Mean confidence, accuracy and number of documents in bins of confidence."""
+def reliability(
+    probabilities: np.ndarray, truth: np.ndarray, weights: np.ndarray
+) -> list[tuple[float, float, float]]:
+    """Mean confidence, accuracy and weight of the documents in bins of confidence."""
     confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
     bins = np.minimum((confidence * NUM_BINS).astype(int), NUM_BINS - 1)
+    parts = [bins == b for b in np.unique(bins)]
     return [
         (
-            float(confidence[bins == b].mean()),
-            float(right[bins == b].mean()),
-            int((bins == b).sum()),
+            float(np.average(confidence[part], weights=weights[part])),
+            float(np.average(right[part], weights=weights[part])),
+            float(weights[part].sum()),
         )
-        for b in np.unique(bins)
+        for part in parts
     ]
 
 
-def calibration_error(probabilities: np.ndarray, truth: np.ndarray) -> float:
+def calibration_error(probabilities: np.ndarray, truth: np.ndarray, weights: np.ndarray) -> float:
     """Expected calibration error: mean distance of confidence and accuracy over the bins."""
-    rows = reliability(probabilities, truth)
+    rows = reliability(probabilities, truth, weights)
     return sum(abs(c - a) * n for c, a, n in rows) / max(1, sum(n for *_, n in rows))
 
 
-def _binary(guess: np.ndarray, truth: np.ndarray) -> dict[str, float]:
-    hits = int((guess & truth).sum())
-    precision = hits / guess.sum() if guess.any() else 0.0
-    recall = hits / truth.sum() if truth.any() else 0.0
+def _binary(guess: np.ndarray, truth: np.ndarray, weights: np.ndarray) -> dict[str, float]:
+    hits = weights[guess & truth].sum()
+    precision = hits / weights[guess].sum() if guess.any() else 0.0
+    recall = hits / weights[truth].sum() if truth.any() else 0.0
     f1 = 2 * precision * recall / (precision + recall) if hits else 0.0
     return _rounded(precision=precision, recall=recall, f1=f1)
 

@@ -16,6 +16,10 @@ SEED: Columns = DOC | {
     "source": (pl.String, "name of the source"),
     "lang": (pl.String, "language"),
     "text": (pl.String, "start of the text"),
+    "stands_for": (
+        pl.Float64,
+        "documents of its source and language for each one drawn; 1 if people chose it",
+    ),
 }
 
 TABLES = [

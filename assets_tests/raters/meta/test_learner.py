@@ -200,6 +200,19 @@ def test_the_written_rater_scores_as_the_learner_does(tmp_path: Path) -> None:
     assert ranks.auc(scores[:INNER], clean) >= 0.9
 
 
+def test_the_probe_is_of_clean_rows_whatever_was_planted(tmp_path: Path) -> None:
+    """Rows are planted by chance with the same seed that the probe is drawn with."""
+    rows, _ = world()
+    chosen = np.random.default_rng(3).permutation(INNER)[:190]
+    planted = np.full(INNER + OUTER, None, object)
+    planted[chosen] = "noise"
+    about = rows.about.with_columns(planted=pl.Series(planted.tolist(), dtype=pl.String))
+    config = config_of(tmp_path, rows._replace(about=about), meta_steps=2, probe_rows=150)
+    learn.learn(config, Reporter(False))
+    probe = pl.read_parquet(config.output / learn.PROBE)
+    assert probe["planted"].is_null().sum() == 150 and probe.height == 340
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [

@@ -30,7 +30,7 @@ def _human_labels(_: str | None) -> list[Path]:
               "rules.private_information"],
     kinds={"polars"},
     outside=_human_labels,
-    version="2",
+    version="3",
 )  # fmt: skip
 def domain_seed_sample(step: Step) -> dict[str, Any]:
     """Stratified sample of clean documents that the teacher labels by domain.
@@ -136,6 +136,7 @@ def domain_classifier(step: Step, launcher: Launcher) -> dict[str, Any]:
     names = trained.head.card["labels"]
     medical = classifier.medical_mask(names, settings.domain.medical_labels)
     is_medical = classifier.are_medical(trained.truth, medical)
+    known = trained.predicted, trained.truth, trained.weights
     return {
         **trained.metrics,
         **report,
@@ -145,8 +146,10 @@ def domain_classifier(step: Step, launcher: Launcher) -> dict[str, Any]:
         "teacher": ", ".join(seeds["teacher"].unique().sort()),
         "encoder": settings.encoder.backend,
         "confusion": plots.confusion(trained.predicted, trained.truth, names),
-        "reliability": plots.reliability(scores.reliability(trained.predicted, trained.truth)),
-        "medical": plots.operating_curves(trained.predicted[:, medical].sum(axis=1), is_medical),
+        "reliability": plots.reliability(scores.reliability(*known)),
+        "medical": plots.operating_curves(
+            trained.predicted[:, medical].sum(axis=1), is_medical, trained.weights
+        ),
     }
 
 

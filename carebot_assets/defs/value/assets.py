@@ -51,6 +51,7 @@ def _candidates(step: Step) -> pl.LazyFrame:
     ],
     kinds={"pytorch"},
     pool="gpu",
+    version="2",
 )  # fmt: skip
 def value_rater(step: Step, launcher: Launcher) -> dict[str, Any]:
     """Value rater: a small bidirectional transformer that says how much a text helps training.

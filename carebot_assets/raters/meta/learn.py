@@ -75,7 +75,9 @@ class _Run:
         self.pretrain_loss: float | None = None
         self.stopped_by: str | None = None
         self.resumed_from: str | None = None
-        inner = learner.parts["inner"].numpy()
+        inner, about = learner.parts["inner"].numpy(), learner.rows.about
+        if "planted" in about.columns:
+            inner = inner[about["planted"].is_null().to_numpy()[inner]]
         few = np.random.default_rng(config.seed).permutation(inner)
         self.probe = np.sort(few[: config.settings.probe_rows])
 
