@@ -1,9 +1,9 @@
 """The domain classifier: a softmax head on an encoder, calibrated.
 
 Seeds are drawn evenly from sources of any size and classes weigh alike in training, so that rare
-ones are learnt; what the head then says is corrected to the shares that the labels have in the
-corpus, estimated by what each seed stands for. Without this a corpus of which a tenth is medical
-has as many false alarms as hits.
+ones are learnt; what the head then says is corrected to the corpus, by what each seed stands for:
+a temperature and a bias for each label. Without this a corpus of which a tenth is medical has as
+many false alarms as hits.
 
 Source: CareBot (arXiv 2412.15236) 4.1 fine-tunes bge-m3 in full; on a processor the encoder stays
 frozen.
@@ -25,8 +25,11 @@ KIND = "domain classifier"
 # Inverse strength of the ridge: unit vectors of many hashed columns want little of it, while the
 # few dense columns of a sentence encoder separate as well with it.
 C = 100.0
-TEMPERATURES = np.geomspace(0.2, 5.0, 60)
 CALIBRATION_FOLDS = 3
+# Limits of the temperature, and how far biases may stray from the labels' shares (a standard
+# deviation): a label with few rows keeps its own.
+TEMPERATURES = (0.05, 20.0)
+BIAS_SPREAD = 2.0
 
 
 def train(
@@ -38,15 +41,15 @@ def train(
 ) -> Trained:
     """Fit the head on labelled documents and measure it on those held out.
 
-    The temperature is fitted on training rows, each seen by a head that had not learned from it,
-    and the labels' shares are those of training rows, so that validation stays untouched until it
-    is measured.
+    Temperature and biases are fitted on training rows, each seen by a head that had not learned
+    from it, so that validation stays untouched until it is measured.
 
     Args:
         seeds: `text`, `label`, `lang`, `source`; rows without a label must have been left out, and
             rows with `synthetic` true are never validated on. With `stands_for`, the number of
             documents of the corpus behind a row, metrics are those of the corpus and outputs are
-            corrected to it; without, all labels are held equally likely.
+            corrected to it; without, all labels are held equally likely, and only a temperature
+            is fitted.
         domain: labels and the share for validation.
         encoder: what lies below the head.
         seed: of the split.
@@ -66,23 +69,22 @@ def train(
     below = tuned(encoder, folder) if folder else encoder
     vectors = open_encoder(below).encode(seeds["text"].to_list())
     truth = np.array([labels.index(x) if x in labels else -1 for x in truth_names])
-    stands_for, shares = np.ones(seeds.height), np.full(len(labels), 1 / len(labels))
+    stands_for, shares = np.ones(seeds.height), None
     if "stands_for" in seeds.columns:
         stands_for = seeds["stands_for"].fill_null(0.0).to_numpy()
         shares = _shares(truth[~held_out], stands_for[~held_out], len(labels))
     weight, bias = fit(vectors[~held_out], truth[~held_out], len(labels))
     groups = near_duplicate_groups(seeds["text"].filter(pl.Series(~held_out)))
-    temperature = _calibrate(
-        vectors[~held_out], truth[~held_out], groups, shares, stands_for[~held_out]
-    )
-    # Outputs are divided by the temperature, the logarithms of the shares are not.
-    bias = (bias + temperature * np.log(shares)).astype(np.float32)
+    outputs = _unseen_outputs(vectors[~held_out], truth[~held_out], groups, len(labels))
+    temperature, biases = _calibrate(outputs, truth[~held_out], stands_for[~held_out], shares)
+    # What the head says is divided by the temperature, the biases are not.
+    bias = (bias + temperature * biases).astype(np.float32)
     head = Head(weight, bias, encoder, {})
     probabilities = softmax(head.outputs(vectors[held_out]) / temperature)
     metrics = {
         "num_train": int((~held_out).sum()),
         "num_validation": int(held_out.sum()),
-        "temperature": round(float(temperature), 4),
+        "temperature": round(temperature, 4),
         **scores.classification(
             probabilities,
             truth[held_out],
@@ -96,8 +98,8 @@ def train(
     head.card = {
         "kind": KIND,
         "labels": labels,
-        "shares": [round(float(share), DECIMALS) for share in shares],
-        "temperature": float(temperature),
+        "temperature": temperature,
+        "biases": [round(float(bias), DECIMALS) for bias in biases],
         "metrics": metrics,
     }
     return Trained(head, metrics, probabilities, truth[held_out], stands_for[held_out])
@@ -176,26 +178,52 @@ def softmax(outputs: np.ndarray) -> np.ndarray:
     return np.asarray(along(outputs, axis=1))
 
 
-def _calibrate(
-    vectors: Any, truth: np.ndarray, groups: np.ndarray, shares: np.ndarray, weights: np.ndarray
-) -> float:
-    """The temperature with the lowest weighted log loss on rows that the head had not learned from.
-
-    Source: Guo et al. 2017, On Calibration of Modern Neural Networks.
-    """
+def _unseen_outputs(
+    vectors: Any, truth: np.ndarray, groups: np.ndarray, num_labels: int
+) -> np.ndarray | None:
+    """Outputs on every row of a head that had learned from no near-duplicate of it; None where
+    there is too little to divide."""
     from sklearn.model_selection import GroupKFold
 
     if len(np.unique(groups)) < CALIBRATION_FOLDS:
-        return 1.0
-    outputs = np.zeros((len(truth), len(shares)))
+        return None
+    outputs = np.zeros((len(truth), num_labels))
     for learn, see in GroupKFold(CALIBRATION_FOLDS).split(vectors, truth, groups):
         if len(np.unique(truth[learn])) < 2:
-            return 1.0
-        weight, bias = fit(vectors[learn], truth[learn], len(shares))
+            return None
+        weight, bias = fit(vectors[learn], truth[learn], num_labels)
         outputs[see] = np.asarray(vectors[see] @ weight.T, dtype=np.float64) + bias
-    rows = np.arange(len(truth))
-    losses = [
-        -weights @ np.log(np.clip(softmax(outputs / t + np.log(shares))[rows, truth], 1e-12, 1))
-        for t in TEMPERATURES
-    ]
-    return float(TEMPERATURES[int(np.argmin(losses))])
+    return outputs
+
+
+def _calibrate(
+    outputs: np.ndarray | None, truth: np.ndarray, weights: np.ndarray, shares: np.ndarray | None
+) -> tuple[float, np.ndarray]:
+    """The temperature, and with known shares a bias for each label, of the lowest log loss.
+
+    Source: Guo et al. 2017, On Calibration of Modern Neural Networks; Alexandari et al. 2020,
+    Maximum Likelihood with Bias-Corrected Calibration, for the biases.
+    """
+    from scipy.optimize import minimize
+    from scipy.special import log_softmax
+
+    start = np.zeros(0) if shares is None else np.log(shares)
+    none = np.zeros(0 if outputs is None else outputs.shape[1])
+    if outputs is None or not weights.any():
+        return 1.0, none if shares is None else start
+    rows, weights = np.arange(len(truth)), weights / weights[weights > 0].mean()
+
+    def loss(x: np.ndarray) -> tuple[float, np.ndarray]:
+        given = log_softmax(np.exp(x[0]) * outputs + (x[1:] if len(start) else none), axis=1)
+        error = np.exp(given)
+        error[rows, truth] -= 1
+        error *= weights[:, None]
+        slope = np.exp(x[0]) * (error * outputs).sum()
+        off = (x[1:] - start) / BIAS_SPREAD**2
+        value = -(weights @ given[rows, truth]) + off @ (x[1:] - start) / 2
+        return float(value), np.append(slope, error.sum(axis=0)[: len(start)] + off)
+
+    low, high = (-np.log(limit) for limit in TEMPERATURES[::-1])
+    bounds = [(low, high), *[(None, None)] * len(start)]
+    found = minimize(loss, np.append(0.0, start), jac=True, method="L-BFGS-B", bounds=bounds)
+    return float(np.exp(-found.x[0])), found.x[1:] if len(start) else none

@@ -103,7 +103,7 @@ def domain_long_tail(step: Step, teacher: TeacherResource) -> dict[str, Any]:
               "domain.threshold", "encoder"],
     kinds={"scikitlearn"},
     pool="gpu",
-    version="3",
+    version="4",
 )  # fmt: skip
 def domain_classifier(step: Step, launcher: Launcher) -> dict[str, Any]:
     """Domain classifier: a class-balanced softmax head on an encoder, calibrated.
