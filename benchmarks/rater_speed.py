@@ -106,7 +106,7 @@ def _seeds_and_corpus() -> tuple[pl.DataFrame, pl.DataFrame]:
     others = rest.filter(~pl.col("medical"))
     corpus = pl.concat([rest.filter("medical").head(others.height // 9), others]).sort("order")
     sizes = corpus.group_by("source", "lang").agg(size=pl.len())
-    per_seed = pl.col("size").fill_null(0) / pl.len().over("source", "lang")
+    per_seed = 1 + pl.col("size").fill_null(0) / pl.len().over("source", "lang")
     seeds = seeds.join(sizes, on=["source", "lang"], how="left").with_columns(stands_for=per_seed)
     known = corpus["order"] % 1000 < round(1000 * DISTILLED_RATIO)
     return seeds, corpus.with_columns(is_known=known)
