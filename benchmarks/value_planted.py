@@ -1,6 +1,6 @@
 """Does the meta-learned rater find planted corruption? One JSON line of figures.
 
-    python -m benchmarks.value_planted [--seeds 3] [--data sample open] [--langs en zh]
+    python -m benchmarks.value_planted [--seeds 3] [--data sample open] [--langs en zh] [--controls]
 
 Rows of equal length, each of one document: medical text of the sample world, public English medical
 abstracts and an anatomy, public Chinese abstracts of all sciences, encyclopaedia pages and
@@ -10,7 +10,7 @@ of the other language. Lengths are the same for all, no row is packed, and spoil
 same documents as clean ones. The held-out rows are clean. Reported is the area under the curve of
 clean against spoilt training rows, for the snapshot that the training itself chose, at the start
 and by kind, and how clean rows' scores go with the length of their documents (rank correlation);
-with two controls on the first seed: inner models that never learn, weights in random order.
+`--controls` adds, for the first seed, inner models that never learn and derivatives of wrong rows.
 """
 
 import argparse

@@ -107,7 +107,6 @@ def run(
     from carebot_assets.summary import print_summary
 
     _quiet_libraries()
-    instance = _instance()
     from carebot_assets.definitions import defs
     from carebot_assets.defs.recipe import RECIPES
     from carebot_assets.runner import needed_for, run_waves
@@ -118,6 +117,7 @@ def run(
         needed_for(assets or (), RECIPES)
     except ValueError as error:
         raise _stop(str(error)) from None
+    instance = _instance()
     with Screen(console) as screen, _stderr_into(log_file):
         outcome = run_waves(definitions, store, instance, log_file, screen.update, assets or ())
     instance.dispose()

@@ -130,9 +130,9 @@ def _reasons(store: Store) -> Table:
 
 RATER_FACTS = (
     ("domain_seed_labels", ("num_labelled", "agreement", "kappa")),
-    ("domain_classifier", ("accuracy", "medical_precision", "medical_recall", "medical_f1")),
+    ("domain_classifier", ("accuracy_ratio", "medical_precision", "medical_recall", "medical_f1")),
     ("quality_seed_scores", ("num_scored", "agreement", "weighted_kappa")),
-    ("quality_rater", ("spearman", "mae", "accuracy_at_keep")),
+    ("quality_rater", ("spearman", "mean_absolute_error", "accuracy_at_3")),
     ("value_rater", ("planted_auc", "rank_stability", "length_correlation")),
 )
 
@@ -140,7 +140,8 @@ RATER_FACTS = (
 def _raters(store: Store) -> Table:
     table = _table("", "what", "value")
     for name, keys in RATER_FACTS:
-        metadata = store.require(name).metadata
+        manifest = store.manifest(name)
+        metadata = manifest.metadata if manifest else {}
         for key in keys:
             if key in metadata:
                 table.add_row(name, key.replace("_", " "), _number(metadata[key]))

@@ -33,7 +33,7 @@ SETTINGS = {
 
 
 def documents(shard: str) -> pl.DataFrame:
-    """Sentences and, every fourth, letters without sense; one of each shard was dropped twice."""
+    """Sentences and, every fourth, letters without sense; two of each never train."""
     rng = Random(shard)
     rows = []
     for number in range(160):
@@ -73,6 +73,9 @@ def judged(trained: Store, monkeypatch: pytest.MonkeyPatch) -> Store:  # noqa: F
                 table = frame.select("doc_id", "shard", verdict=verdict)
                 draft.write(rows_of(name, *table.to_dicts()))
     return trained
+
+
+RATED = {assets.VALUE, assets.BOTH, "value rater, 75% dropped"}
 
 
 def run(*chosen: dg.AssetsDefinition, partition: str | None = None, **options: Any) -> Any:
@@ -122,10 +125,26 @@ def test_from_documents_to_the_showdown(judged: Store) -> None:
     assert set(log["arm"]) == arms | {"value rater, 75% dropped"}
     assert log.filter(arm=assets.VALUE)["seed"].n_unique() == 2
     metadata = judged.require("rater_showdown").metadata
+    for loss, parts in metadata["compute"].items():
+        charged = {arm for arm, part in parts.items() if part is not None and arm in RATED}
+        assert set(metadata["compute_with_rater"][loss]) == charged
     assert metadata["num_tokens"] == 4 * 4 * 32 and metadata["rater_cost"] > 0
     assert metadata["compute"]["medical_zh"][assets.RANDOM] <= 1
     assert metadata["minus_random"][assets.RULES]["general"]["num_seeds"] == 2
     assert "| value rater |" in metadata["showdown"]
+
+
+def test_what_is_trained_on_is_like_the_whole(judged: Store, monkeypatch: Any) -> None:
+    """Held-out documents are taken from what the judges keep; what is left of these is drawn as
+    often as what they dropped."""
+    monkeypatch.setenv("CAREBOT_SET__value__documents", "120")
+    current_settings.cache_clear()
+    run(assets.value_rater)
+    probe = pl.read_parquet(judged.path("value_rater") / "probe.parquet")
+    number = pl.col("doc_id").str.slice(-3).cast(pl.Int64)
+    kept = probe.unique("doc_id").select(~(number % 8).is_in([2, 3])).to_series()
+    # Of 316 candidates 236 are kept, 24 of them held out: 212 of 292 are left.
+    assert kept.mean() == pytest.approx(212 / 292, abs=0.13)
 
 
 def test_a_rater_whose_teachers_stood_still_is_refused(judged: Store) -> None:

@@ -72,9 +72,19 @@ def test_compute_to_reach_a_baseline(end: float, expected: float | None) -> None
     found = arms.steps_to_reach(log, "base", "medical_zh")
     assert found["base"] == 1.0
     assert found["arm"] == (pytest.approx(expected) if expected else None)
-    table = arms.compute_table(log, "base", ["medical_zh"], {"arm": 0.25})
+    table = arms.compute_table(log, ["medical_zh"], {"medical_zh": found}, {"arm": 0.25})
     cells = "never | never" if expected is None else f"{expected:.0%} | {expected + 0.25:.0%}"
     assert f"| arm | {end:.4f} | {cells} |" in table
+
+
+def test_a_loss_that_the_baseline_raised_is_nothing_to_reach() -> None:
+    rows = [
+        (arm, 0, at, "held_out_general_loss", value)
+        for arm, values in (("base", (2.0, 2.5)), ("arm", (2.0, 1.0)))
+        for at, value in zip((0, 9), values, strict=True)
+    ]
+    log = pl.DataFrame(rows, schema=tables.BY_NAME["mix_ratio_search"].schema, orient="row")
+    assert arms.steps_to_reach(log, "base", "general") == {"base": None, "arm": None}
 
 
 def test_a_start_as_good_as_the_baselines_end_needs_nothing() -> None:

@@ -22,12 +22,22 @@ def agreed_seeds(step: Step, stage: str, target: str) -> pl.DataFrame:
         step.scan(answers)
         .filter(pl.col("status") == "agreed")
         .select("doc_id", target, "teacher")
-        .join(step.scan(f"{stage}_seed_sample"), on="doc_id", maintain_order="left")
+        .join(_sample(step, stage, answers), on="doc_id", maintain_order="left")
     )
     if stage == "domain":
         written = long_tail.training_rows(step.scan("domain_long_tail"))
         agreed = pl.concat([agreed.with_columns(synthetic=False), written], how="diagonal")
     return agreed.collect()
+
+
+def _sample(step: Step, stage: str, answers: str) -> pl.LazyFrame:
+    """The seed sample; the agreed ones of a source and language stand for the others as well."""
+    sample = step.scan(f"{stage}_seed_sample")
+    agreed = step.scan(answers).filter(pl.col("status") == "agreed").select("doc_id")
+    is_agreed = pl.col("doc_id").is_in(agreed.collect()["doc_id"].implode())
+    drawn = pl.col("stands_for")
+    share = drawn.filter(is_agreed).sum() / drawn.sum()
+    return sample.with_columns(drawn / share.over("source", "lang"))
 
 
 def tune_encoder(

@@ -88,7 +88,8 @@ def _patched(texts: pl.Series, han: np.ndarray, turn: int) -> pl.Series:
         rng = Random(f"{SEED}:{turn}:{text}")
         other = rng.choice(same[lang])
         is_long = len(faults.parts_of(text)) >= faults.MIN_PARTS
-        found.append(faults.patched(text, rng, other, ()) if is_long else text)
+        can_be = is_long and other != text
+        found.append(faults.patched(text, rng, other, ()) if can_be else text)
     return pl.Series(found, dtype=pl.String)
 
 

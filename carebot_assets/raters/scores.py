@@ -20,8 +20,8 @@ def classification(
 ) -> dict[str, Any]:
     """Metrics of a classifier on validation, altogether, by label, language and source.
 
-    Rows count by their weights: a sample drawn evenly from small and large sources then says what
-    the whole corpus would.
+    Rows count by their weights, except in counts: a sample drawn evenly from small and large
+    sources then says what the whole corpus would.
 
     Args:
         truth: index into `labels`, -1 for a label that was never trained.
@@ -67,7 +67,7 @@ def classification(
             else None
         ),
         "calibration_error": _number(calibration_error(probabilities, truth, weights)),
-        "largest_class_ratio": _number(np.bincount(guess).max() / len(guess)),
+        "largest_class_ratio": _number(np.bincount(guess, weights).max() / weights.sum()),
         "num_predicted_labels": len(np.unique(guess)),
         "by_label": by_label,
         "by_lang": _parts(strata["lang"], part),

@@ -41,7 +41,7 @@ class ShowdownSettings(Section):
 
 
 class ValueSettings(Section):
-    """DeepMind's DataRater; defaults are the demo's sizes.
+    """DeepMind's DataRater; defaults are small enough for a processor.
 
     Attributes:
         documents: drawn for training it, besides them a share `outer_share` held out from the inner
@@ -95,7 +95,7 @@ class ValueSettings(Section):
     save_steps: Positive = 20
     discard: Annotated[float, Field(ge=0, lt=1)] = 0.5
     keep_rule: Literal["pointwise", "top_k"] = "pointwise"
-    keep_batch: Positive = 256
+    keep_batch: Annotated[int, Field(ge=2)] = 256
     min_rank_stability: Ratio = 0.8
     min_planted_auc: Ratio = 0.6
     max_length_correlation: Ratio = 0.4

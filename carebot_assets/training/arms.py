@@ -94,7 +94,8 @@ def difference(log: pl.DataFrame, arm: str, other: str) -> dict[str, Mean]:
 
 def steps_to_reach(log: pl.DataFrame, baseline: str, loss: str) -> dict[str, float | None]:
     """Where each arm's mean curve first is as low as the baseline's last point, as a share of its
-    steps; linear between points. None where it never is.
+    steps; linear between points. None where it never is, and for a loss that the baseline's
+    training did not lower: then there is nothing to reach.
 
     Source: the compute to match a baseline, DataRater (arXiv 2505.17895), section 4.
     """
@@ -104,9 +105,12 @@ def steps_to_reach(log: pl.DataFrame, baseline: str, loss: str) -> dict[str, flo
         .agg(pl.col("value").mean())
         .sort("step", maintain_order=True)
     )
-    target = curves.filter(arm=baseline)["value"][-1]
+    known = curves.filter(arm=baseline)["value"]
+    target, names = known[-1], log["arm"].unique(maintain_order=True)
+    if len(known) > 1 and target >= known[0]:
+        return dict.fromkeys(names)
     found: dict[str, float | None] = {}
-    for arm in log["arm"].unique(maintain_order=True):
+    for arm in names:
         steps, values = curves.filter(arm=arm).select("step", "value").get_columns()
         below = (values <= target).arg_max() if (values <= target).any() else None
         if below is None:
@@ -151,15 +155,18 @@ def table(arms: dict[str, dict[str, Mean]]) -> str:
 
 
 def compute_table(
-    log: pl.DataFrame, baseline: str, losses: Sequence[str], extra: dict[str, float]
+    log: pl.DataFrame,
+    losses: Sequence[str],
+    reached: dict[str, dict[str, float | None]],
+    extra: dict[str, float],
 ) -> str:
     """What each arm ends with and how soon it is as good as the baseline's end, as Markdown.
 
     Args:
+        reached: by loss, what `steps_to_reach` found.
         extra: what choosing an arm's text cost, as a share of the baseline's training.
     """
     means = by_arm(log)
-    reached = {loss: steps_to_reach(log, baseline, loss) for loss in losses}
     head = " | ".join(f"{loss} | compute | charged" for loss in losses)
     lines = [f"| arm | {head} |", f"|---|{'---|' * 3 * len(losses)}"]
     for arm, found in means.items():

@@ -230,7 +230,11 @@ def file_hash(path: Path) -> str:
 
 
 def num_parameters(folder: Path) -> int:
-    """Parameters in the safetensors files of a checkpoint; their headers tell."""
+    """Parameters in the safetensors files of a checkpoint; their headers tell.
+
+    Raises:
+        ValueError: there are none.
+    """
     from safetensors import safe_open
 
     count = 0
@@ -238,6 +242,8 @@ def num_parameters(folder: Path) -> int:
         with safe_open(path, framework="numpy") as handle:
             names = handle.keys()
             count += sum(math.prod(handle.get_slice(name).get_shape()) for name in names)
+    if not count:
+        raise ValueError(f"{folder} holds no parameters in safetensors files")
     return count
 
 

@@ -11,13 +11,16 @@ from carebot_assets.raters.meta import keep
 
 @given(
     scores=st.lists(st.integers(0, 20), min_size=1, max_size=40),
-    batch=st.integers(1, 12),
+    batch=st.integers(2, 12),
     discard=st.floats(0, 0.95),
 )
 def test_top_k_keeps_the_best_of_every_batch(scores: list[int], batch: int, discard: float) -> None:
     kept = keep.top_k(np.array(scores, float), batch, discard)
-    for start in range(0, len(scores), batch):
-        part, chosen = scores[start : start + batch], kept[start : start + batch]
+    num_batches = max(1, len(scores) // batch)
+    for number in range(num_batches):
+        # What is left over goes with the last whole batch.
+        end = len(scores) if number == num_batches - 1 else (number + 1) * batch
+        part, chosen = scores[number * batch : end], kept[number * batch : end]
         assert chosen.sum() == keep.num_kept(len(part), discard)
         best = sorted(part, reverse=True)[: int(chosen.sum())]
         assert sorted(np.array(part)[chosen].tolist(), reverse=True) == best

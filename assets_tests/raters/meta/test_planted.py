@@ -1,5 +1,7 @@
 """Spoilt rows: of the same length, from the same text, and without its sense."""
 
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pytest
@@ -7,7 +9,7 @@ import pytest
 from assets_tests.corpus.tiny_tokenizer import EN, ZH, write_tokenizer
 from carebot_assets.corpus import packing
 from carebot_assets.raters.meta import planted, reports
-from carebot_assets.raters.meta.rows import Rows, cut, training_rows
+from carebot_assets.raters.meta.rows import Rows, cut, write_training_rows
 
 
 @pytest.fixture(scope="module")
@@ -43,11 +45,18 @@ def test_short_rows_stay_short(length: int, tokenizer) -> None:  # type: ignore[
         assert len(found) == length
 
 
-def test_a_share_of_the_inner_rows_is_planted(tokenizer) -> None:  # type: ignore[no-untyped-def]
+def test_a_share_of_the_inner_rows_is_planted(tokenizer, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     texts = [text * 3 for text in (*EN, *ZH)] * 4
     frame = pl.DataFrame({"doc_id": [str(i) for i in range(len(texts))], "text": texts})
-    rows = training_rows(frame[:80], frame[80:], tokenizer, 16, 4, 2)
-    found = planted.plant(rows, tokenizer, 0.25, 5)
+
+    def plant(share: float) -> Rows:
+        write_training_rows(tmp_path, frame[:80].lazy(), frame[80:].lazy(), tokenizer, 16, 4, 2)
+        planted.plant(tmp_path, tokenizer, share, 5)
+        found = Rows.read(tmp_path)
+        return found._replace(ids=found.ids.copy())
+
+    rows = cut(frame, tokenizer, 16, 4, 2)
+    found = plant(0.25)
     kinds = found.about.filter(pl.col("planted").is_not_null())
     inner = found.about.filter(split="inner")
     assert kinds.height == round(0.25 * inner.height) and set(kinds["split"]) == {"inner"}
@@ -56,9 +65,9 @@ def test_a_share_of_the_inner_rows_is_planted(tokenizer) -> None:  # type: ignor
     assert np.array_equal(found.lengths, rows.lengths)
     same = (found.ids == rows.ids).all(1)
     assert same[found.about["planted"].is_null().to_numpy()].all()
-    again = planted.plant(rows, tokenizer, 0.25, 5)
-    assert np.array_equal(again.ids, found.ids)
-    none = planted.plant(rows, tokenizer, 0.0, 5)
+    assert np.array_equal(plant(0.25).ids, found.ids)
+    none = plant(0.0)
+    assert np.array_equal(none.ids, rows.ids)
     assert none.about["planted"].null_count() == len(rows.ids)
 
 

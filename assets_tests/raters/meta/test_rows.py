@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from assets_tests.corpus.tiny_tokenizer import write_tokenizer
 from carebot_assets.corpus.packing import load_tokenizer
-from carebot_assets.raters.meta.rows import Rows, cut
+from carebot_assets.raters.meta import rows as rows_module
+from carebot_assets.raters.meta.rows import Rows, cut, write_training_rows
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +51,24 @@ def test_rows_of_a_long_document_are_spread_over_it(tokenizer) -> None:
     places = [np.flatnonzero((every.ids == row).all(axis=1))[0] for row in few.ids]
     assert len(few.ids) == 4
     assert np.allclose(np.diff(places), len(every.ids) / 4, atol=1)
+
+
+def test_rows_are_written_a_batch_at_a_time(
+    tokenizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows_module, "BATCH_DOCUMENTS", 3)
+    texts = [f"fever {i} 发热 " * (i % 7) for i in range(20)]
+    documents = pl.DataFrame({"doc_id": [str(i) for i in range(20)], "text": texts})
+    inner, outer = documents[:15].lazy(), documents[15:].lazy()
+    write_training_rows(tmp_path, inner, outer, tokenizer, 8, 4, 3)
+    found, whole = Rows.read(tmp_path), cut(documents, tokenizer, 8, 4, 3)
+    assert np.array_equal(found.ids, whole.ids) and np.array_equal(found.lengths, whole.lengths)
+    assert found.about.drop("split").equals(whole.about)
+    held_out = found.about["doc_id"].cast(pl.Int64) >= 15
+    assert ((found.about["split"] == "outer") == held_out).all()
+    nothing = documents.head(0).lazy()
+    write_training_rows(tmp_path, nothing, nothing, tokenizer, 8, 4, 3)
+    assert len(Rows.read(tmp_path).ids) == 0
 
 
 def test_rows_come_back_from_disk(tokenizer, tmp_path: Path) -> None:

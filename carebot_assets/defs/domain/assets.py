@@ -108,11 +108,12 @@ def domain_long_tail(step: Step, teacher: TeacherResource) -> dict[str, Any]:
 def domain_classifier(step: Step, launcher: Launcher) -> dict[str, Any]:
     """Domain classifier: a class-balanced softmax head on an encoder, calibrated.
 
-    Learned from the agreed seed labels; near-duplicates never straddle training and validation,
-    and the temperature is fitted on training rows. Precision, recall and F1 by label, language and
-    source, and of the medical labels at the threshold, are those of validation. With
-    `encoder.fine_tune` the encoder is trained first, by the launcher. Files: head.safetensors,
-    rater.json, with fine-tuning the folder encoder.
+    Learned from the agreed seed labels; near-duplicates never straddle training and validation.
+    Temperature and biases, fitted on training rows, correct it to the corpus by what each seed
+    stands for. Precision, recall and F1 by label, language and source, and of the medical labels
+    at the threshold, are those of validation, as of the corpus. With `encoder.fine_tune` the
+    encoder is trained first, by the launcher. Files: head.safetensors, rater.json, with
+    fine-tuning the folder encoder.
     Source: CareBot 4.1 (bge-m3, fine-tuned in full).
     """
     from carebot_assets.raters import classifier, plots, scores

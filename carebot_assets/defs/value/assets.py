@@ -25,6 +25,9 @@ READ = ["documents", "duplicate_verdicts", "contamination_verdicts", "held_out_t
 TEXT = ("doc_id", "source", "lang", "text")
 RANDOM, RULES, QUALITY = "random (matched)", "rules only", "quality rater"
 VALUE, BOTH = "value rater", "quality and value"
+# Draws with one seed would take the same documents, and mixes already take those of the seed
+# itself: each draw has its own.
+OUTER_DRAW, INNER_DRAW, CONTROL_DRAW = 101, 102, 103
 
 
 def _candidates(step: Step) -> pl.LazyFrame:
@@ -51,7 +54,7 @@ def _candidates(step: Step) -> pl.LazyFrame:
     ],
     kinds={"pytorch"},
     pool="gpu",
-    version="2",
+    version="3",
 )  # fmt: skip
 def value_rater(step: Step, launcher: Launcher) -> dict[str, Any]:
     """Value rater: a small bidirectional transformer that says how much a text helps training.
@@ -72,24 +75,39 @@ def value_rater(step: Step, launcher: Launcher) -> dict[str, Any]:
     refuse_if_failed(step, [*READ, "quality_scores", "base_model"])
     plan, seed = step.settings.value, step.settings.seed
     every = _candidates(step).select(TEXT)
-    target = every if plan.target == "same" else chain.survivors(every, step.scan("quality_scores"))
-    outer = chain.drawn(target, round(plan.documents * plan.outer_share), seed).collect()
-    others = every.join(outer.lazy().select("doc_id"), on="doc_id", how="anti")
-    inner = chain.drawn(others, plan.documents, seed).collect().sort("doc_id")
+    inner_ids, outer_ids = _drawn(step, every)
+    inner, outer = (
+        every.join(ids.lazy(), on="doc_id", how="semi", maintain_order="left")
+        for ids in (inner_ids, outer_ids)
+    )
     tokenizer, _ = packing.load_tokenizer(step.path("base_model"))
     sizes = (plan.sequence_length, plan.min_row_tokens, plan.rows_per_document)
-    found = rows.training_rows(inner, outer.sort("doc_id"), tokenizer, *sizes)
     data = step.work_dir / "rows"
     data.mkdir(exist_ok=True)
-    planted.plant(found, tokenizer, plan.planted_share, seed).write(data)
-    config = {"vocab_size": tokenizer.get_vocab_size(), "settings": plan.model_dump(mode="json")}
-    report = launcher.train(step, "raters.meta.learn", {"data": data} | config)
+    rows.write_training_rows(data, inner, outer, tokenizer, *sizes)
+    planted.plant(data, tokenizer, plan.planted_share, seed)
+    # Ids may have gaps: the largest counts, not how many there are.
+    config = {"vocab_size": max(tokenizer.get_vocab().values()) + 1}
+    settings = {"settings": plan.model_dump(mode="json")}
+    report = launcher.train(step, "raters.meta.learn", {"data": data} | config | settings)
     rater = scoring.load(step.draft.dir)
-    parts = scoring.score_documents(rater, tokenizer, inner.lazy(), *sizes[1:])
-    reference = pl.concat(parts).drop_nulls().select("lang", "value_score")
+    parts = scoring.score_documents(rater, tokenizer, inner, *sizes[1:])
+    reference = pl.concat(part.select("lang", "value_score").drop_nulls() for part in parts)
     reference.write_parquet(step.draft.dir / scoring.REFERENCE)
-    counts = {"num_documents": inner.height, "num_held_out_documents": outer.height}
+    counts = {"num_documents": inner_ids.height, "num_held_out_documents": outer_ids.height}
     return counts | report | reports.plots(step.draft.dir)
+
+
+def _drawn(step: Step, every: pl.LazyFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Ids of the documents that inner models train on, as the whole is, and of the held-out ones:
+    at most half of what the target has, so that some of it is trained on."""
+    plan, seed, ids = step.settings.value, step.settings.seed, every.select("doc_id")
+    target = ids if plan.target == "same" else chain.survivors(ids, step.scan("quality_scores"))
+    half = target.select(pl.len()).collect().item() // 2
+    wanted = min(round(plan.documents * plan.outer_share), half)
+    outer = chain.drawn(target, wanted, seed + OUTER_DRAW).collect()
+    others = ids.join(outer.lazy(), on="doc_id", how="anti")
+    return chain.drawn(others, plan.documents, seed + INNER_DRAW).collect(), outer
 
 
 @artifact(
@@ -121,8 +139,8 @@ def value_scores(step: Step) -> dict[str, Any]:
     scores = pl.concat([pl.DataFrame(schema=scoring.SCORED), *parts])
     reference = pl.read_parquet(folder / scoring.REFERENCE)
     judged = keep.judge(scores, reference, plan.keep_rule, plan.keep_batch, plan.discard)
-    shard = step.scan("documents").select("doc_id", "shard", "source")
-    table = shard.join(judged.lazy(), on="doc_id", how="left", maintain_order="left")
+    documents = step.scan("documents").select("doc_id", "shard", "source")
+    table = documents.join(judged.lazy(), on="doc_id", how="left", maintain_order="left")
     step.write(table.drop("source"))
     return keep.summarize(table)
 
@@ -130,7 +148,9 @@ def value_scores(step: Step) -> dict[str, Any]:
 @artifact(
     inputs=[*READ, "rule_verdicts", "quality_scores", "value_scores", "value_rater", "base_model"],
     settings=["value.showdown", "value.discard", "pretraining.isolate_documents",
-              "pretraining.sequence_length", "pretraining.max_held_out_overlap"],
+              "pretraining.sequence_length", "pretraining.max_held_out_overlap",
+              "launcher.num_processes"],
+    version="2",
     kinds={"pytorch", "huggingface"},
     pool="gpu",
 )  # fmt: skip
@@ -152,6 +172,7 @@ def rater_showdown(step: Step, launcher: Launcher) -> dict[str, Any]:
     needed = [*READ, "rule_verdicts", "quality_scores", "value_scores", "value_rater"]
     refuse_if_failed(step, [*needed, "base_model"])
     model = find_model(step, plan.model, plan.revision)
+    num_parameters = checkpoint.num_parameters(model)
     found, receipts, runs = _arms(step, plan.discards), {}, []
     share = mix_sources.zh_share(found[RANDOM])
     for arm, documents in found.items():
@@ -162,7 +183,7 @@ def rater_showdown(step: Step, launcher: Launcher) -> dict[str, Any]:
             runs.append(planned_run(step, arm, seed, model, mix, plan.train))
     log = sweep_log.combine([sweep(step, launcher, runs)])
     step.write(log)
-    return summary(log) | _verdict(step, log, plan, receipts, model)
+    return summary(log) | _verdict(step, log, plan, receipts, num_parameters)
 
 
 def _arms(step: Step, discards: list[float]) -> dict[str, pl.LazyFrame]:
@@ -171,7 +192,7 @@ def _arms(step: Step, discards: list[float]) -> dict[str, pl.LazyFrame]:
     kept = values.filter("keep").select("doc_id")
     quality = chain.survivors(every, step.scan("quality_scores"))
     found = {
-        RANDOM: control.matched(every, kept, step.settings.seed),
+        RANDOM: control.matched(every, kept, step.settings.seed + CONTROL_DRAW),
         RULES: chain.survivors(every, step.scan("rule_verdicts")),
         QUALITY: quality,
         VALUE: every.join(kept, on="doc_id", how="semi"),
@@ -179,7 +200,7 @@ def _arms(step: Step, discards: list[float]) -> dict[str, pl.LazyFrame]:
     }
     for discard in discards:
         better = values.filter(pl.col("percentile") > discard).select("doc_id")
-        found[f"{VALUE}, {discard:.0%} dropped"] = every.join(better, on="doc_id", how="semi")
+        found[_swept(discard)] = every.join(better, on="doc_id", how="semi")
     return found
 
 
@@ -211,7 +232,11 @@ def _mix(
 
 
 def _verdict(
-    step: Step, log: pl.DataFrame, plan: ShowdownSettings, receipts: dict[str, Any], model: Path
+    step: Step,
+    log: pl.DataFrame,
+    plan: ShowdownSettings,
+    receipts: dict[str, Any],
+    num_parameters: int,
 ) -> dict[str, Any]:
     """Differences to chance, and the compute to reach it, the value rater's own charged."""
     from carebot_assets.raters.meta import cost
@@ -221,23 +246,34 @@ def _verdict(
     sequences = train.max_steps * train.batch_size * train.gradient_accumulation
     tokens = sequences * settings.pretraining.sequence_length * settings.launcher.num_processes
     rater, inner = rated["num_rater_parameters"], rated["num_inner_parameters"]
-    # To fill the mix it read what it dropped as well.
-    read = tokens / (1 - settings.value.discard)
-    spent = cost.meta_training(settings.value, rater, inner) + cost.scoring(rater, read)
-    extra = spent / cost.training(checkpoint.num_parameters(model), tokens)
-    reached = {loss: arms.steps_to_reach(log, RANDOM, loss) for loss in shown(log)}
-    others = [arm for arm in receipts if arm != RANDOM]
-    gaps = {arm: arms.as_json(arms.difference(log, arm, RANDOM)) for arm in others}
-    charged = [arm for arm in receipts if arm.startswith(VALUE) or arm == BOTH]
+    whole = cost.training(num_parameters, tokens)
+    discards = dict.fromkeys((VALUE, BOTH), settings.value.discard)
+    discards |= {_swept(discard): discard for discard in plan.discards}
+    # To fill a mix the rater read what it dropped as well.
+    spent = {
+        arm: cost.meta_training(settings.value, rater, inner)
+        + cost.scoring(rater, tokens / (1 - discard))
+        for arm, discard in discards.items()
+    }
+    extra = {arm: flops / whole for arm, flops in spent.items()}
+    losses = shown(log)
+    reached = {loss: arms.steps_to_reach(log, RANDOM, loss) for loss in losses}
+    gaps = {
+        arm: arms.as_json(arms.difference(log, arm, RANDOM)) for arm in receipts if arm != RANDOM
+    }
     return {
         "num_tokens": tokens,
-        "rater_cost": extra,
+        "rater_cost": extra[VALUE],
         "compute": reached,
         "compute_with_rater": {
-            loss: {arm: part + extra for arm, part in parts.items() if part and arm in charged}
+            loss: {arm: part + extra[arm] for arm in extra if (part := parts.get(arm)) is not None}
             for loss, parts in reached.items()
         },
         "minus_random": gaps,
         "repeated_tokens": {arm: found["num_repeated_tokens"] for arm, found in receipts.items()},
-        "showdown": arms.compute_table(log, RANDOM, shown(log), dict.fromkeys(charged, extra)),
+        "showdown": arms.compute_table(log, losses, reached, extra),
     }
+
+
+def _swept(discard: float) -> str:
+    return f"{VALUE}, {discard:.0%} dropped"

@@ -10,6 +10,9 @@ from carebot_assets.training import arms
 
 table_checks("value_scores", "rater_showdown")
 
+# So few documents of a shard can all be kept, or none, by chance.
+FEW = 50
+
 
 def _report(shelf: Shelf) -> dict[str, Any]:
     return shelf.manifest("value_rater").metadata
@@ -55,7 +58,11 @@ def value_is_not_length(shelf: Shelf) -> Finding:
 @check("value_scores", severity="WARN")
 def share_kept(shelf: Shelf) -> Finding:
     """A shard is neither kept nor dropped as a whole: that would be a verdict on its source."""
-    return inside("share kept", shelf.manifest().metadata["keep_ratio"], 0.02, 0.98)
+    found, discard = shelf.manifest().metadata, shelf.settings.value.discard
+    if found["num_documents"] < FEW or not discard:
+        return Finding(True, f"{found['num_documents']} documents, {discard:.0%} to be dropped", {})
+    part = 0.04 * min(discard, 1 - discard)
+    return inside("share kept", found["keep_ratio"], part, 1 - part)
 
 
 @check("rater_showdown")

@@ -16,11 +16,12 @@ CHANCE_SEED = 11
 def top_k(scores: np.ndarray, batch: int, discard: float) -> np.ndarray:
     """Keep the best of every batch of consecutive scores, a share `1 - discard`, at least one.
 
-    Of equal scores the earlier ones. A last, shorter batch keeps its own share.
+    Of equal scores the earlier ones. What is left over at the end goes with the batch before it.
     """
     keep = np.zeros(len(scores), bool)
-    for start in range(0, len(scores), batch):
-        part = scores[start : start + batch]
+    starts = range(0, max(1, len(scores) - batch + 1), batch)
+    for start in starts:
+        part = scores[start:] if start == starts[-1] else scores[start : start + batch]
         best = np.argsort(-part, kind="stable")[: num_kept(len(part), discard)]
         keep[start + best] = True
     return keep

@@ -42,11 +42,9 @@ class MetaConfig(Job):
 def learn(config: MetaConfig, reporter: Reporter) -> None:
     """Train, choose the snapshot with the steadiest order, and write it with its report."""
     process, plan = PartialState(), config.settings
-    if plan.population < process.num_processes:
-        raise TrainingError(
-            f"setting value.population: {plan.population} models for {process.num_processes} "
-            "processes; every process needs one"
-        )
+    idle = process.num_processes - plan.population
+    if idle > 0:
+        reporter.say(f"{idle} processes are idle: value.population is {plan.population}")
     rows = Rows.read(config.data)
     mine = range(process.process_index, plan.population, process.num_processes)
     learner = Learner(plan, rows, config.vocab_size, config.seed, process.device, mine)
@@ -68,10 +66,9 @@ class _Run:
     ) -> None:
         self.learner, self.config = learner, config
         self.process, self.reporter = process, reporter
-        self.checkpoints = config.work_dir / "checkpoints"
+        self.checkpoints, self.looks = (config.work_dir / name for name in ("checkpoints", "looks"))
         self.log: list[dict[str, float]] = []
         self.snapshots: list[np.ndarray] = []
-        self.etas: list[torch.Tensor] = []
         self.pretrain_loss: float | None = None
         self.stopped_by: str | None = None
         self.resumed_from: str | None = None
@@ -123,7 +120,9 @@ class _Run:
     def _look(self) -> None:
         """Score the probe rows; how steady their order has become is the sign of convergence."""
         self.snapshots.append(self.learner.scores(self.probe))
-        self.etas.append(self.learner.eta.cpu())
+        if self.process.is_main_process:
+            self.looks.mkdir(parents=True, exist_ok=True)
+            save_file({"rater": self.learner.eta.cpu().contiguous()}, self._look_file(-1))
         numbers = self.log[-1]
         if len(self.snapshots) > 1:
             numbers["rank_correlation"] = ranks.stability(self.snapshots[-2:])[0]
@@ -139,10 +138,10 @@ class _Run:
             return
         chosen, output = ranks.choose(self.snapshots), self.config.output
         output.mkdir(parents=True, exist_ok=True)
-        save_file({"rater": self.etas[chosen].contiguous()}, output / WEIGHTS)
+        shutil.copyfile(self._look_file(chosen), output / WEIGHTS)
         notes = {"shape": dataclasses.asdict(self.learner.shape)}
         (output / NOTES).write_text(json.dumps(notes, indent=1), "utf-8")
-        self.learner.eta = self.etas[chosen].to(self.learner.device)
+        self.learner.eta = load_file(output / WEIGHTS)["rater"].to(self.learner.device)
         table = self._scored()
         table.write_parquet(output / PROBE)
         pl.from_dicts(self.log, infer_schema_length=None).unpivot(
@@ -179,6 +178,9 @@ class _Run:
             num_tokens=pl.Series(self.learner.rows.lengths[shown]).cast(pl.Int64),
         )
 
+    def _look_file(self, number: int) -> Path:
+        return self.looks / f"{range(len(self.snapshots))[number]}.safetensors"
+
     def _late(self, name: str) -> float:
         """Mean of a number over the last quarter of the meta-steps."""
         values = [numbers[name] for numbers in self.log]
@@ -194,9 +196,8 @@ class _Run:
         notes = json.loads((folder / "notes.json").read_text("utf-8"))
         self.log, self.pretrain_loss = notes["log"], notes["pretrain_loss"]
         self.learner.step_number = notes["step"]
-        self.learner.eta = shared["etas"][-1].to(self.learner.device)
-        *etas, _ = shared["etas"]
-        self.etas, self.snapshots = list(etas), list(shared["snapshots"].numpy())
+        self.learner.eta = shared["rater"].to(self.learner.device)
+        self.snapshots = list(shared["snapshots"].numpy())
         for inner in self.learner.population:
             _restore(inner, folder, self.learner.device)
         self.resumed_from = folder.name
@@ -218,10 +219,10 @@ class _Run:
         for inner in self.learner.population:
             _store(inner, folder)
         if self.process.is_main_process:
-            etas = torch.stack([*self.etas, self.learner.eta.cpu()])
+            eta = self.learner.eta.cpu().contiguous()
             empty = np.empty((0, len(self.probe)), np.float32)
             orders = torch.from_numpy(np.stack(self.snapshots) if self.snapshots else empty)
-            save_file({"etas": etas, "snapshots": orders}, folder / "shared.safetensors")
+            save_file({"rater": eta, "snapshots": orders}, folder / "shared.safetensors")
             notes = {
                 "step": self.learner.step_number,
                 "log": self.log,
@@ -268,7 +269,7 @@ def _restore(inner: Inner, folder: Path, device: torch.device) -> None:
     inner.first = tensors["outer_first"].to(device)
     inner.second = tensors["outer_second"].to(device)
     inner.steps, inner.age = notes["outer_steps"], notes["age"]
-    inner.born_loss = notes["born_loss"]
+    inner.born_loss, inner.is_new = notes["born_loss"], False
     inner.random.set_state(tensors["random"])
 
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils import vector_to_parameters
 
-from carebot_assets.raters.meta import optimizers, pretraining
+from carebot_assets.raters.meta import optimizers, pretraining, ranks
 from carebot_assets.raters.meta.gradients import Adjoint, Batch, Engine, Unrolled
 from carebot_assets.raters.meta.optimizers import Adam, State
 from carebot_assets.raters.meta.rows import Rows
@@ -31,6 +31,8 @@ from carebot_assets.raters.meta.transformer import (
 from carebot_assets.settings.value import MetaModelSettings, ValueSettings
 
 SCORING_ROWS = 256
+NUMBERS = ("outer_loss", "inner_loss", "inner_loss_fall", "meta_gradient_norm", "score_std",
+           "weight_evenness")  # fmt: skip
 LAST_RATE = 0.1
 
 
@@ -46,6 +48,7 @@ class Inner:
     age: int
     random: torch.Generator
     born_loss: float = math.nan
+    is_new: bool = True
 
 
 class Learner:
@@ -93,7 +96,8 @@ class Learner:
             else Adjoint(settings.micro_batch, settings.kept_rows)
         )
         self.step_number = 0
-        self.population = [self._born(i) for i in numbers or range(settings.population)]
+        mine = range(settings.population) if numbers is None else numbers
+        self.population = [self._born(i) for i in mine]
 
     def pretrain(self) -> list[float]:
         """Teach the rater to read, before the first meta-step; returns losses in nats."""
@@ -113,18 +117,22 @@ class Learner:
     def step(self) -> tuple[Tensor, dict[str, float]]:
         """One meta-step of this process's models: their mean proposal for the rater, and numbers.
 
-        The caller averages proposals over processes and hands the result to `accept`.
+        The caller averages proposals over processes and hands the result to `accept`. A process
+        without a model proposes zeros, which count for nothing.
         """
+        if not self.population:
+            return torch.zeros_like(self.eta), dict.fromkeys(NUMBERS, 0.0)
         proposals, found = [], []
         for inner in self.population:
             if inner.age >= self.settings.lifetime:
                 self._reset(inner)
+            if inner.is_new:
+                self._settle(inner)
             numbers = self._differentiate(inner)
             proposals.append(numbers.pop("proposal"))
             found.append(numbers)
             inner.age += 1
-        names = found[0]
-        means = {name: float(np.mean([numbers[name] for numbers in found])) for name in names}
+        means = {name: float(np.mean([numbers[name] for numbers in found])) for name in NUMBERS}
         return torch.stack(proposals).mean(0), means
 
     def accept(self, eta: Tensor) -> None:
@@ -170,9 +178,7 @@ class Learner:
             "inner_loss_fall": inner.born_loss - loss,
             "meta_gradient_norm": float(norm),
             "score_std": float(torch.cat(scores).std()),
-            "weight_evenness": float(
-                np.mean([-(w * w.clamp_min(1e-30).log()).sum() / math.log(len(w)) for w in weights])
-            ),
+            "weight_evenness": float(np.mean([ranks.evenness(w.cpu().numpy()) for w in weights])),
         }
 
     def _score_all(self, eta: Tensor, batch: Batch) -> Tensor:
@@ -208,12 +214,11 @@ class Learner:
         inner = Inner(number, self._fresh(random), zero, zero, 0, 0, random)
         # The first generation dies at different ages, so that later resets never come together.
         inner.age = self.settings.lifetime * number // self.settings.population
-        self._settle(inner)
         return inner
 
     def _reset(self, inner: Inner) -> None:
         inner.state, inner.age, inner.born_loss = self._fresh(inner.random), 0, math.nan
-        self._settle(inner)
+        inner.is_new = True
 
     def _fresh(self, random: torch.Generator) -> State:
         """New weights, other ones than any model had before."""
@@ -223,6 +228,7 @@ class Learner:
 
     def _settle(self, inner: Inner) -> None:
         """Steps that nobody differentiates: Adam's first ones follow signs, not sizes."""
+        inner.is_new = False
         for _ in range(self.settings.settle_steps):
             batch = self._draw(inner, "inner", self.settings.batch_size)
             leaf = inner.state.parameters.requires_grad_()

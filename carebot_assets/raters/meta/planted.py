@@ -1,11 +1,12 @@
 """Rows spoilt on purpose, of the same length and source as clean ones: does a rater find them?"""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
-from carebot_assets.raters.meta.rows import Rows
+from carebot_assets.raters.meta.rows import ABOUT, Rows
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 KINDS = ("shuffled", "noise", "spliced", "repeated")
 PIECE = 4  # tokens of a splice or of the piece that is repeated
 NOISE = 0.3  # share of characters
+SPLICED_FROM = 10_000  # rows
 
 
 def spoil(
@@ -47,24 +49,24 @@ def spoil(
     return np.resize(np.array(found, ids.dtype), length)
 
 
-def plant(rows: Rows, tokenizer: "Tokenizer", share: float, seed: int) -> Rows:
-    """The rows with a share of the inner ones spoilt, in equal parts by kind.
+def plant(folder: Path, tokenizer: "Tokenizer", share: float, seed: int) -> None:
+    """Spoil a share of the inner rows in a folder, in equal parts by kind.
 
     `about` gets the column `planted`, the kind or null. Which rows are spoilt is chance, so that
     neither length nor source tells them.
     """
-    random = np.random.default_rng(seed)
+    random, rows = np.random.default_rng(seed), Rows.read(folder, "r+")
     inner = np.flatnonzero((rows.about["split"] == "inner").to_numpy())
     chosen = np.sort(random.permutation(inner)[: round(share * len(inner))])
     kinds = random.permutation(np.resize(KINDS, len(chosen)))
-    ids, planted = rows.ids.copy(), np.full(len(rows.ids), None, object)
-    clean = [rows.ids[i, : rows.lengths[i]] for i in np.setdiff1d(inner, chosen)]
+    pieces = random.permutation(np.setdiff1d(inner, chosen))[:SPLICED_FROM]
+    clean = [np.array(rows.ids[i, : rows.lengths[i]]) for i in pieces]
     for row, kind in zip(chosen, kinds, strict=True):
-        length = rows.lengths[row]
-        ids[row, :length] = spoil(str(kind), rows.ids[row, :length], clean, tokenizer, random)
-        planted[row] = str(kind)
-    column = pl.Series("planted", planted.tolist(), pl.String)
-    return Rows(ids, rows.lengths, rows.about.with_columns(column))
+        ids = rows.ids[row, : rows.lengths[row]]
+        ids[:] = spoil(str(kind), np.array(ids), clean, tokenizer, random)
+    kind_of = pl.DataFrame({"row": chosen, "planted": kinds.astype(str)}).cast({"row": pl.UInt32})
+    about = rows.about.with_row_index("row").join(kind_of, on="row", how="left")
+    about.sort("row").drop("row").write_parquet(folder / ABOUT)
 
 
 def _piece(ids: np.ndarray, random: np.random.Generator) -> np.ndarray:

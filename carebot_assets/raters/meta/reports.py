@@ -1,5 +1,6 @@
 """What a value rater's training says about it: figures, a table, plots."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,7 @@ def figures(table: pl.DataFrame) -> dict[str, Any]:
     planted = "planted" in table.columns and table["planted"].is_not_null().any()
     clean = table.filter(pl.col("planted").is_null()) if planted else table
     found: dict[str, Any] = {
-        "length_correlation": ranks.correlation(
-            clean["score"].to_numpy(), clean["num_tokens"].to_numpy()
-        )
+        "length_correlation": _within_languages(clean, _length_correlation, pl.len())
     }
     if planted:
         found["planted_auc"] = _auc(table)
@@ -39,7 +38,9 @@ def figures(table: pl.DataFrame) -> dict[str, Any]:
         }
     if "source" in table.columns:
         score = pl.col("score")
-        standard = clean.with_columns((score - score.mean()) / (score.std(ddof=0) + 1e-30))
+        lang = [pl.col("lang")] if "lang" in clean.columns else [pl.lit("")]
+        spread = score.std(ddof=0).over(lang) + 1e-30
+        standard = clean.with_columns((score - score.mean().over(lang)) / spread)
         means = standard.group_by("source").agg(score.mean(), num_rows=pl.len()).sort("source")
         found["by_source"] = {
             source: {"score": round(mean, 3), "num_rows": rows}
@@ -76,13 +77,30 @@ def plots(folder: Path) -> dict[str, str]:
 
 
 def _auc(table: pl.DataFrame) -> float:
-    """Within each language, as percentiles are; mean over the planted rows."""
-    langs = table["lang"] if "lang" in table.columns else pl.repeat("", table.height, eager=True)
-    found, weights = [], []
-    for lang in langs.unique():
-        part = table.filter(langs == lang)
+    def of(part: pl.DataFrame) -> float | None:
         clean = part["planted"].is_null()
-        if clean.any() and not clean.all():
-            found.append(ranks.auc(part["score"].to_numpy(), clean.to_numpy()))
-            weights.append(int((~clean).sum()))
-    return float(np.average(found, weights=weights)) if found else 0.5
+        if clean.all() or not clean.any():
+            return None
+        return ranks.auc(part["score"].to_numpy(), clean.to_numpy())
+
+    return _within_languages(table, of, pl.col("planted").count(), 0.5)
+
+
+def _length_correlation(table: pl.DataFrame) -> float:
+    return ranks.correlation(table["score"].to_numpy(), table["num_tokens"].to_numpy())
+
+
+def _within_languages(
+    table: pl.DataFrame,
+    figure: Callable[[pl.DataFrame], float | None],
+    weight: pl.Expr,
+    nothing: float = 0.0,
+) -> float:
+    """A figure within each language, as percentiles are, and its weighted mean."""
+    parts = table.partition_by("lang") if "lang" in table.columns else [table]
+    found = [(value, part.select(weight).item()) for part in parts
+             if part.height and (value := figure(part)) is not None]  # fmt: skip
+    if not found:
+        return nothing
+    values, weights = zip(*found, strict=True)
+    return float(np.average(values, weights=weights))

@@ -6,7 +6,7 @@ before anything else. Losses are means per token, so that lengths weigh alike.
 
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -14,7 +14,8 @@ import polars as pl
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-IDS, LENGTHS, ABOUT = "ids.npy", "lengths.npy", "about.parquet"
+IDS, LENGTHS, ABOUT = "ids.bin", "lengths.npy", "about.parquet"
+BATCH_DOCUMENTS = 4096
 MIN_TOKENS = 2  # one to see, one to predict
 
 
@@ -30,14 +31,18 @@ class Rows(NamedTuple):
     about: pl.DataFrame
 
     def write(self, folder: Path) -> None:
-        np.save(folder / IDS, self.ids)
+        self.ids.tofile(folder / IDS)
         np.save(folder / LENGTHS, self.lengths)
         self.about.write_parquet(folder / ABOUT)
 
     @classmethod
-    def read(cls, folder: Path) -> "Rows":
-        ids, lengths = np.load(folder / IDS, mmap_mode="r"), np.load(folder / LENGTHS)
-        return cls(ids, lengths, pl.read_parquet(folder / ABOUT))
+    def read(cls, folder: Path, mode: Literal["r", "r+"] = "r") -> "Rows":
+        """Rows as they were written; ids stay on disk and with `r+` are changed there."""
+        lengths, about = np.load(folder / LENGTHS), pl.read_parquet(folder / ABOUT)
+        if not len(lengths):
+            return cls(np.empty((0, 1), np.uint32), lengths, about)
+        ids = np.memmap(folder / IDS, np.uint32, mode)
+        return cls(ids.reshape(len(lengths), -1), lengths, about)
 
 
 def cut(
@@ -75,14 +80,33 @@ def cut(
     return Rows(ids, lengths, documents.drop("text")[document])
 
 
-def training_rows(
-    inner: pl.DataFrame,
-    outer: pl.DataFrame,
+def write_training_rows(
+    folder: Path,
+    inner: pl.LazyFrame,
+    outer: pl.LazyFrame,
     tokenizer: "Tokenizer",
     length: int,
     min_tokens: int,
     most: int,
-) -> Rows:
-    """Rows of documents (`doc_id`, `source`, `lang`, `text`) to train on and of held-out ones."""
-    named = (inner.with_columns(split=pl.lit("inner")), outer.with_columns(split=pl.lit("outer")))
-    return cut(pl.concat(named, how="diagonal"), tokenizer, length, min_tokens, most)
+) -> None:
+    """Write the rows of documents to train on and of held-out ones, a batch at a time.
+
+    Args:
+        folder: read again by `Rows.read`.
+        inner: `doc_id`, `source`, `lang`, `text`.
+        outer: the same of the held-out documents.
+        tokenizer: as `cut` takes it, with what follows.
+    """
+    lengths, about = [], []
+    with (folder / IDS).open("wb") as file:
+        for split, documents in (("inner", inner), ("outer", outer)):
+            named = documents.with_columns(split=pl.lit(split))
+            batches = named.collect_batches(chunk_size=BATCH_DOCUMENTS, maintain_order=True)
+            # An empty frame has no batch, but its columns.
+            for batch in chain([named.head(0).collect()], batches):
+                rows = cut(batch, tokenizer, length, min_tokens, most)
+                rows.ids.tofile(file)
+                lengths.append(rows.lengths)
+                about.append(rows.about)
+    np.save(folder / LENGTHS, np.concatenate(lengths))
+    pl.concat(about).write_parquet(folder / ABOUT)
