@@ -36,7 +36,7 @@ PROFILES: dict[str, dict[str, Any]] = {
     "sample": {"extends": "demo", "sample_world": {"documents": 24_000}},
     "open": {"extends": str(OPEN)},
 }
-RATER = ("planted_auc", "planted_auc_by_kind", "length_correlation", "source_share",
+RATER = ("target_auc", "planted_auc", "planted_auc_by_kind", "length_correlation", "source_share",
          "rank_stability", "inner_loss_fall", "num_documents")  # fmt: skip
 SHOWDOWN = ("num_tokens", "rater_cost", "compute", "compute_with_rater", "minus_random",
             "repeated_tokens")  # fmt: skip

@@ -133,7 +133,7 @@ RATER_FACTS = (
     ("domain_classifier", ("accuracy_ratio", "medical_precision", "medical_recall", "medical_f1")),
     ("quality_seed_scores", ("num_scored", "agreement", "weighted_kappa")),
     ("quality_rater", ("spearman", "mean_absolute_error", "accuracy_at_3")),
-    ("value_rater", ("planted_auc", "rank_stability", "length_correlation")),
+    ("value_rater", ("target_auc", "planted_auc", "rank_stability", "length_correlation")),
 )
 
 

@@ -96,6 +96,15 @@ def test_figures_of_scored_rows() -> None:
     other = table.with_columns(pl.col("score") - 10, lang=pl.lit("en"))
     both = pl.concat([table.with_columns(lang=pl.lit("zh")), other])
     assert reports.figures(both)["planted_auc"] == pytest.approx(2 / 3)
+    # A clean row beside the target is worth less than a spoilt one of it: not what is asked.
+    beside = pl.DataFrame(
+        {"score": [-5.0], "num_tokens": [20], "source": ["c"], "planted": [None],
+         "is_target": [False]},
+        schema_overrides={"planted": pl.String},
+    )  # fmt: skip
+    whole = pl.concat([table.with_columns(is_target=pl.lit(True)), beside])
+    assert reports.figures(whole)["planted_auc"] == pytest.approx(2 / 3)
+    assert reports.figures(whole)["target_auc"] == 1.0
     constant = reports.figures(table.with_columns(score=pl.lit(1.0)).drop("planted"))
     assert constant["length_correlation"] == 0 and constant["source_share"] == 0
     assert "planted_auc" not in constant

@@ -54,7 +54,7 @@ def _candidates(step: Step) -> pl.LazyFrame:
     ],
     kinds={"pytorch"},
     pool="gpu",
-    version="3",
+    version="4",
 )  # fmt: skip
 def value_rater(step: Step, launcher: Launcher) -> dict[str, Any]:
     """Value rater: a small bidirectional transformer that says how much a text helps training.
@@ -63,8 +63,9 @@ def value_rater(step: Step, launcher: Launcher) -> dict[str, Any]:
     its scores; the loss of these models on held-out text is differentiated back through their
     steps to the scores. The rater learns from all documents that were read, dirt included; held out
     are documents that the other judges keep (`value.target`), none of them the benchmark's or the
-    `held_out_text`. A share of its rows is spoilt on purpose: `planted_auc` is how often a clean
-    row scores above one of these. `length_correlation` and `source_share` say how much of a score
+    `held_out_text`. `target_auc` is how often a row of what is held out scores above another. A
+    share of its rows is spoilt on purpose: `planted_auc` is how often a clean row of the target
+    scores above a spoilt one of it. `length_correlation` and `source_share` say how much of a score
     is length and source. Files: rater.safetensors, rater.json, reference.parquet (scores of its
     own documents), probe.parquet, training_log.parquet.
     Source: DataRater (arXiv 2505.17895), section 3; meta-gradients after MixFlow-MG (2505.00793).
@@ -75,11 +76,8 @@ def value_rater(step: Step, launcher: Launcher) -> dict[str, Any]:
     refuse_if_failed(step, [*READ, "quality_scores", "base_model"])
     plan, seed = step.settings.value, step.settings.seed
     every = _candidates(step).select(TEXT)
-    inner_ids, outer_ids = _drawn(step, every)
-    inner, outer = (
-        every.join(ids.lazy(), on="doc_id", how="semi", maintain_order="left")
-        for ids in (inner_ids, outer_ids)
-    )
+    drawn = _drawn(step, every)
+    inner, outer = (every.join(ids.lazy(), on="doc_id", maintain_order="left") for ids in drawn)
     tokenizer, _ = packing.load_tokenizer(step.path("base_model"))
     sizes = (plan.sequence_length, plan.min_row_tokens, plan.rows_per_document)
     data = step.work_dir / "rows"
@@ -94,20 +92,25 @@ def value_rater(step: Step, launcher: Launcher) -> dict[str, Any]:
     parts = scoring.score_documents(rater, tokenizer, inner, *sizes[1:])
     reference = pl.concat(part.select("lang", "value_score").drop_nulls() for part in parts)
     reference.write_parquet(step.draft.dir / scoring.REFERENCE)
-    counts = {"num_documents": inner_ids.height, "num_held_out_documents": outer_ids.height}
-    return counts | report | reports.plots(step.draft.dir)
+    counts = zip(("num_documents", "num_held_out_documents"), map(len, drawn), strict=True)
+    return dict(counts) | report | reports.plots(step.draft.dir)
 
 
 def _drawn(step: Step, every: pl.LazyFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Ids of the documents that inner models train on, as the whole is, and of the held-out ones:
-    at most half of what the target has, so that some of it is trained on."""
+    """Documents that inner models train on, as the whole is, and held-out ones, at most half of
+    the target so that some of it is trained on: `doc_id` and whether it is of the target."""
     plan, seed, ids = step.settings.value, step.settings.seed, every.select("doc_id")
     target = ids if plan.target == "same" else chain.survivors(ids, step.scan("quality_scores"))
     half = target.select(pl.len()).collect().item() // 2
     wanted = min(round(plan.documents * plan.outer_share), half)
     outer = chain.drawn(target, wanted, seed + OUTER_DRAW).collect()
     others = ids.join(outer.lazy(), on="doc_id", how="anti")
-    return chain.drawn(others, plan.documents, seed + INNER_DRAW).collect(), outer
+    inner = chain.drawn(others, plan.documents, seed + INNER_DRAW)
+    of_target = target.with_columns(is_target=pl.lit(True))
+    marked = inner.join(of_target, on="doc_id", how="left").with_columns(
+        pl.col("is_target").fill_null(False)
+    )
+    return marked.collect(), outer.with_columns(is_target=pl.lit(True))
 
 
 @artifact(

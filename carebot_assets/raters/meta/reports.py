@@ -23,19 +23,26 @@ def figures(table: pl.DataFrame) -> dict[str, Any]:
     """Figures of scored rows: planted corruption found, length measured, sources told apart.
 
     Args:
-        table: `score`, `num_tokens`, and where known `source` and `planted` (a kind or null).
+        table: `score`, `num_tokens`, and where known `lang`, `source`, `planted` (a kind or null)
+            and `is_target`: the row is of what the held-out text is of. Planted rows are told among
+            those only: a spoilt text of the right kind may well be worth more than a clean one of
+            another.
     """
     planted = "planted" in table.columns and table["planted"].is_not_null().any()
     clean = table.filter(pl.col("planted").is_null()) if planted else table
     found: dict[str, Any] = {
         "length_correlation": _within_languages(clean, _length_correlation, pl.len())
     }
+    like = table.filter("is_target") if "is_target" in table.columns else table
     if planted:
-        found["planted_auc"] = _auc(table)
+        found["planted_auc"] = _auc(like, pl.col("planted").is_null())
         found["planted_auc_by_kind"] = {
-            kind: _auc(table.filter(pl.col("planted").is_null() | (pl.col("planted") == kind)))
+            kind: _auc(like.filter(pl.col("planted").is_null() | (pl.col("planted") == kind)),
+                       pl.col("planted").is_null())
             for kind in table["planted"].drop_nulls().unique().sort()
-        }
+        }  # fmt: skip
+    if "is_target" in table.columns:
+        found["target_auc"] = _auc(clean, pl.col("is_target"))
     if "source" in table.columns:
         score = pl.col("score")
         lang = [pl.col("lang")] if "lang" in clean.columns else [pl.lit("")]
@@ -76,14 +83,14 @@ def plots(folder: Path) -> dict[str, str]:
     }
 
 
-def _auc(table: pl.DataFrame) -> float:
+def _auc(table: pl.DataFrame, is_good: pl.Expr) -> float:
     def of(part: pl.DataFrame) -> float | None:
-        clean = part["planted"].is_null()
-        if clean.all() or not clean.any():
+        good = part.select(is_good).to_series()
+        if good.all() or not good.any():
             return None
-        return ranks.auc(part["score"].to_numpy(), clean.to_numpy())
+        return ranks.auc(part["score"].to_numpy(), good.to_numpy())
 
-    return _within_languages(table, of, pl.col("planted").count(), 0.5)
+    return _within_languages(table, of, (~is_good).sum(), 0.5)
 
 
 def _length_correlation(table: pl.DataFrame) -> float:
