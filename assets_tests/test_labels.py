@@ -38,6 +38,7 @@ def sample(store: Store) -> pl.LazyFrame:
         "source": ["web"] * 6,
         "lang": ["en"] * 6,
         "text": [f"The team won match {n}." for n in range(6)],
+        "stands_for": [1.0] * 6,
     }
     with store.publish("domain_seed_sample") as draft:
         draft.write(pl.DataFrame(rows))

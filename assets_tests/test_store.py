@@ -14,6 +14,7 @@ SAMPLE = pl.DataFrame(
         "source": ["s"] * 2,
         "lang": ["en", "zh"],
         "text": ["fever", "发热"],
+        "stands_for": [1.0, 2.5],
     }
 )
 

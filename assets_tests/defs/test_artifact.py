@@ -37,7 +37,8 @@ def graph(
         Two words.
         """
         calls.append("domain_seed_sample")
-        row = {"doc_id": "a", "shard": "s", "source": "s", "lang": "en", "text": extra.word}
+        row = {"doc_id": "a", "shard": "s", "source": "s", "lang": "en", "text": extra.word,
+               "stands_for": 1.0}  # fmt: skip
         step.write(pl.DataFrame([row]))
         return {"num_words": 1, "table": "| a |\n|---|"}
 

@@ -26,7 +26,8 @@ def graph(
 
     def domain_seed_sample(step: Step) -> dict[str, Any]:
         """Sample."""
-        row = {"doc_id": "a", "shard": "s", "source": "s", "lang": "en", "text": "t"}
+        row = {"doc_id": "a", "shard": "s", "source": "s", "lang": "en", "text": "t",
+               "stands_for": 1.0}  # fmt: skip
         step.write(pl.DataFrame([row]))
         return {}
 

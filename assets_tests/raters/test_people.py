@@ -29,7 +29,7 @@ def test_labels(tmp_path: Path, name: str, text: str) -> None:
     assert found["text"].to_list() == [None, "足球比赛"]
     assert found["lang"].to_list() == [None, "zh"] and len(found["doc_id"][1]) == 32
     own = people.texts(found, lambda texts: texts.str.replace("足球", "***"))
-    assert own.row(0)[1:] == ("human", "human", "zh", "***比赛")
+    assert own.row(0)[1:] == ("human", "human", "zh", "***比赛", 1.0)
     assert set(people.said(found).values()) == {"Sports"} and len(people.said(found)) == 2
 
 
