@@ -186,7 +186,7 @@ def rater_showdown(step: Step, launcher: Launcher) -> dict[str, Any]:
             runs.append(planned_run(step, arm, seed, model, mix, plan.train))
     log = sweep_log.combine([sweep(step, launcher, runs)])
     step.write(log)
-    return summary(log) | _verdict(step, log, plan, receipts, num_parameters)
+    return _verdict(step, log, plan, receipts, num_parameters) | summary(log)
 
 
 def _arms(step: Step, discards: list[float]) -> dict[str, pl.LazyFrame]:
@@ -265,6 +265,7 @@ def _verdict(
         arm: arms.as_json(arms.difference(log, arm, RANDOM)) for arm in receipts if arm != RANDOM
     }
     return {
+        "showdown": arms.compute_table(log, losses, reached, extra),
         "num_tokens": tokens,
         "rater_cost": extra[VALUE],
         "compute": reached,
@@ -274,7 +275,6 @@ def _verdict(
         },
         "minus_random": gaps,
         "repeated_tokens": {arm: found["num_repeated_tokens"] for arm, found in receipts.items()},
-        "showdown": arms.compute_table(log, losses, reached, extra),
     }
 
 
