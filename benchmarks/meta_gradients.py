@@ -3,10 +3,11 @@
     python -m benchmarks.meta_gradients [--rounds 3]
 
 An inner model of 4.2M parameters (4 blocks of 256, vocabulary 4096, batches of 16 x 128 tokens)
-with T = 2, and one of 2.1M (8 blocks of 128, 4 x 256) with T = 8. Plain steps are T + 1 gradients
-and as many Adam steps. Every figure is of a process of its own with one thread, engines in turn
-within a round; CPU seconds are the median of steps after the first. Memory is the growth of peak
-RSS with memory-mapped malloc, which hands freed memory back, in processes that are not timed.
+with T = 2, and one of 2.1M (8 blocks of 128, 4 x 256) with T = 4 and 8, whose difference is what a
+step more costs. Plain steps are T + 1 gradients and as many Adam steps. Every figure is of a
+process of its own with one thread, engines in turn within a round; CPU seconds are the median of
+steps after the first. Memory is the growth of peak RSS with memory-mapped malloc, which hands freed
+memory back, in processes that are not timed.
 Prints one JSON line.
 """
 
@@ -20,7 +21,7 @@ from statistics import median
 from typing import Any
 
 VOCABULARY = 4096
-SIZES = {"T2": (2, 16, 128, 256, 4), "T8": (8, 4, 256, 128, 8)}
+SIZES = {"T2": (2, 16, 128, 256, 4), "T4": (4, 4, 256, 128, 8), "T8": (8, 4, 256, 128, 8)}
 ENGINES: dict[str, dict[str, dict[str, Any]]] = {
     "T2": {
         "plain": {},
@@ -30,6 +31,7 @@ ENGINES: dict[str, dict[str, dict[str, Any]]] = {
         "adjoint, micro-batches": {"micro_batch": 4},
         "adjoint, micro-batches, kept in part": {"micro_batch": 4, "kept": 6},
     },
+    "T4": {"plain": {}, "unrolled": {}, "adjoint, micro-batches": {"micro_batch": 1}},
     "T8": {"plain": {}, "unrolled": {}, "adjoint": {"micro_batch": None},
            "adjoint, micro-batches": {"micro_batch": 1}},
 }  # fmt: skip
