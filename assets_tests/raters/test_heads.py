@@ -125,11 +125,25 @@ def test_calibration_finds_temperature_and_biases(scale: float) -> None:
     truth = (rng.random((len(p), 1)) > p.cumsum(axis=1)).sum(axis=1)
     weights = np.where(rng.random(len(p)) < 0.5, 2.0, 0.5)
     shares = np.bincount(truth, weights) / weights.sum()
-    temperature, found = classifier._calibrate(exact * scale, truth, weights, shares)
+    start = np.log(shares)
+    temperature, found = classifier._calibrate(exact * scale, truth, weights, start, True)
     assert temperature == pytest.approx(scale, rel=0.1)
     assert np.allclose(found - found[0], biases - biases[0], atol=0.1)
-    alone, none = classifier._calibrate(exact * scale, truth, weights, None)
+    alone, none = classifier._calibrate(exact * scale, truth, weights, 0 * start, False)
     assert alone != pytest.approx(scale, rel=0.02) and not none.any()
+
+
+@pytest.mark.parametrize("drawn", [True, False])
+def test_too_little_to_calibrate_is_no_failure(
+    drawn: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(classifier, "CALIBRATION_FOLDS", 500)
+    seeds = labelled(200)
+    seeds = seeds.with_columns(stands_for=pl.lit(2.0)) if drawn else seeds
+    trained = classifier.train(seeds, DOMAIN, ENCODER, seed=1)
+    assert trained.head.card["temperature"] == 1.0
+    assert (np.exp(trained.head.card["biases"]).sum() == pytest.approx(1.0)) == drawn
+    assert trained.metrics["accuracy_ratio"] > 0.95
 
 
 def test_metrics_count_documents_behind_a_row() -> None:
