@@ -142,7 +142,7 @@ def test_too_little_to_calibrate_is_no_failure(
     seeds = seeds.with_columns(stands_for=pl.lit(2.0)) if drawn else seeds
     trained = classifier.train(seeds, DOMAIN, ENCODER, seed=1)
     assert trained.head.card["temperature"] == 1.0
-    assert (np.exp(trained.head.card["biases"]).sum() == pytest.approx(1.0)) == drawn
+    assert (np.exp(trained.head.card["biases"]).sum() == pytest.approx(1, abs=1e-3)) == drawn
     assert trained.metrics["accuracy_ratio"] > 0.95
 
 
