@@ -46,6 +46,11 @@ def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
     seeds, corpus = _seeds_and_corpus()
     head = classifier.train(seeds, DOMAIN, ENCODER, seed=1).head
+    plain_head = classifier.train(seeds.drop("stands_for"), DOMAIN, ENCODER, seed=1).head
+    correction = {
+        name: _precision_and_recall(_p_medical(one, corpus), corpus["medical"].to_numpy())
+        for name, one in (("corrected", head), ("uncorrected", plain_head))
+    }
     judged = corpus.with_columns(p_medical=_p_medical(head, corpus))
     known, fresh = (judged.filter(pl.col("is_known") == value) for value in (True, False))
     found = prefilter.distil(known, known["p_medical"].to_numpy(), DOMAIN.threshold,
@@ -88,6 +93,7 @@ def main() -> None:
             float(1 - results["prefilter_and_classifier"][0]["prefiltered"].mean()), 3
         ),
         "seeds": seeds.height,
+        "classifier_on_the_corpus": correction,
         "distilled": {k: v for k, v in found.card.items() if k not in ("kind", "thresholds")},
         "unseen": _measured(fresh, folder / "prefilter"),
     }
@@ -115,6 +121,11 @@ def _seeds_and_corpus() -> tuple[pl.DataFrame, pl.DataFrame]:
 def _p_medical(head: Head, corpus: pl.DataFrame) -> np.ndarray:
     outputs = head.outputs(encoded(ENCODER, corpus["text"].to_list()))
     return classifier.softmax(outputs / head.card["temperature"])[:, 0]
+
+
+def _precision_and_recall(p_medical: np.ndarray, truth: np.ndarray) -> list[float]:
+    found = p_medical >= DOMAIN.threshold
+    return [round(float(truth[found].mean()), 3), round(float(found[truth].mean()), 3)]
 
 
 def _measured(fresh: pl.DataFrame, folder: Path) -> dict[str, Any]:

@@ -10,7 +10,8 @@ of the other language. Lengths are the same for all, no row is packed, and spoil
 same documents as clean ones. The held-out rows are clean. Reported is the area under the curve of
 clean against spoilt training rows, for the snapshot that the training itself chose, at the start
 and by kind, and how clean rows' scores go with the length of their documents (rank correlation);
-`--controls` adds, for the first seed, inner models that never learn and derivatives of wrong rows.
+`--controls` adds, for the first seed, inner models that stop once settled, and derivatives of the
+wrong rows.
 """
 
 import argparse
@@ -137,6 +138,8 @@ def run(
 ) -> dict[str, Any]:
     learner = Learner(settings, rows, VOCABULARY, seed)
     if control == "frozen":
+        for inner in learner.population:
+            learner.settle(inner)
         learner.inner_optimizer = dataclasses.replace(learner.inner_optimizer, learning_rate=1e-12)
     if control == "shuffled":
         learner.engine = Shuffled(learner.engine, seed)

@@ -77,24 +77,23 @@ def test_compute_to_reach_a_baseline(end: float, expected: float | None) -> None
     assert f"| arm | {end:.4f} | {cells} |" in table
 
 
-def test_a_loss_that_the_baseline_raised_is_nothing_to_reach() -> None:
+@pytest.mark.parametrize(
+    ("base", "arm", "expected"),
+    [
+        ((2.0, 2.5), (2.0, 1.0), {"base": None, "arm": None}),  # raised: nothing to reach
+        ((2.0, 1.0), (0.9, 0.8), {"base": 1.0, "arm": 0.0}),  # as good at the start
+    ],
+)
+def test_compute_at_the_edges(
+    base: tuple[float, float], arm: tuple[float, float], expected: dict[str, float | None]
+) -> None:
     rows = [
-        (arm, 0, at, "held_out_general_loss", value)
-        for arm, values in (("base", (2.0, 2.5)), ("arm", (2.0, 1.0)))
+        (name, 0, at, "held_out_general_loss", value)
+        for name, values in (("base", base), ("arm", arm))
         for at, value in zip((0, 9), values, strict=True)
     ]
     log = pl.DataFrame(rows, schema=tables.BY_NAME["mix_ratio_search"].schema, orient="row")
-    assert arms.steps_to_reach(log, "base", "general") == {"base": None, "arm": None}
-
-
-def test_a_start_as_good_as_the_baselines_end_needs_nothing() -> None:
-    rows = [
-        (arm, 0, at, "held_out_general_loss", value)
-        for arm, values in (("base", (2.0, 1.0)), ("arm", (0.9, 0.8)))
-        for at, value in zip((0, 9), values, strict=True)
-    ]
-    log = pl.DataFrame(rows, schema=tables.BY_NAME["mix_ratio_search"].schema, orient="row")
-    assert arms.steps_to_reach(log, "base", "general") == {"base": 1.0, "arm": 0.0}
+    assert arms.steps_to_reach(log, "base", "general") == expected
 
 
 def test_a_table_and_a_picture_show_all_arms() -> None:

@@ -120,6 +120,7 @@ def _drawn(step: Step, every: pl.LazyFrame) -> tuple[pl.DataFrame, pl.DataFrame]
     partitions="shard",
     kinds={"pytorch", "polars"},
     pool="gpu",
+    version="2",
 )  # fmt: skip
 def value_scores(step: Step) -> dict[str, Any]:
     """Value of each document of a shard, its percentile, and whether the rater would keep it.

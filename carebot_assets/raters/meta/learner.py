@@ -127,7 +127,7 @@ class Learner:
             if inner.age >= self.settings.lifetime:
                 self._reset(inner)
             if inner.is_new:
-                self._settle(inner)
+                self.settle(inner)
             numbers = self._differentiate(inner)
             proposals.append(numbers.pop("proposal"))
             found.append(numbers)
@@ -226,7 +226,7 @@ class Learner:
             torch.manual_seed(int(torch.randint(2**62, (), generator=random)))
             return optimizers.start(flatten(LanguageModel(self._inner_shape)).to(self.device))
 
-    def _settle(self, inner: Inner) -> None:
+    def settle(self, inner: Inner) -> None:
         """Steps that nobody differentiates: Adam's first ones follow signs, not sizes."""
         inner.is_new = False
         for _ in range(self.settings.settle_steps):
