@@ -1,14 +1,17 @@
 """Documents of real sources beside corrupted twins of themselves.
 
 Only running text takes part: records of several fields, lists and dialogues have an order that
-nobody could miss. A clean text consists of whole sentences. The faults here are made apart from
+nobody could miss, and of XML only body and answers are read, not the article's metadata. A clean
+text consists of whole sentences and ends with the mark of one. The faults here are made apart from
 those that the rater is trained on (`carebot_assets.raters.faults`): real adverts, passages cut in
 without regard to sentences, letters exchanged for others as by bad OCR.
 """
 
 import re
 from collections.abc import Callable
+from html import unescape
 from random import Random
+from typing import Any
 
 import polars as pl
 
@@ -26,9 +29,23 @@ SENTENCE = {
 }
 
 
+ENDED = re.compile(r"[。！？…!?.][”’」』）)\"']*\s*$")
+TAG = re.compile(r"<[^>]*>")
+RUNNING = re.compile(r"<(body|Answer)\b[^>]*>(.*?)</\1>", re.DOTALL)
+
+
 def split(text: str, lang: str) -> list[str]:
     """Sentences of a text with their marks; a rest without an end is left out."""
     return re.findall(SENTENCE[lang], text + " ", re.DOTALL)
+
+
+def running(entry: dict[str, Any]) -> list[Any]:
+    """Records of a file; of XML its running parts, each a record."""
+    if not entry["path"].endswith(".xml"):
+        return open_data.records(entry)
+    raw = (open_data.OPEN.parent / entry["path"]).read_text("utf-8")
+    parts = (unescape(TAG.sub(" ", part)) for _, part in RUNNING.findall(raw))
+    return [re.sub(r"\s*\n\s*", "\n", re.sub(r"[^\S\n]+", " ", part)).strip() for part in parts]
 
 
 def shuffled(text: str, lang: str, rng: Random, other: str) -> str:
@@ -90,7 +107,7 @@ def adverts(lang: str) -> list[str]:
     return [text for text in texts if len(text) > 15]
 
 
-def prose() -> pl.DataFrame:
+def prose(per_source: int = PER_SOURCE) -> pl.DataFrame:
     """`source`, `lang` and `text`: the longest text of medical records, cut to whole sentences."""
     rows = []
     for role in ("corpus", "sft_sources", "benchmarks"):
@@ -98,7 +115,7 @@ def prose() -> pl.DataFrame:
             name = entry["dataset"]
             if name not in PROSE or "labels" in entry["path"]:
                 continue
-            for record in open_data.records(entry):
+            for record in running(entry):
                 if name == "csl" and not is_medical(name, entry["path"], record):
                     continue
                 text = max(open_data.leaves(record), key=len, default="")
@@ -107,13 +124,15 @@ def prose() -> pl.DataFrame:
                     piece = text[start : start + PIECE]
                     lang = "zh" if len(re.findall("[一-鿿]", piece)) > len(piece) / 5 else "en"
                     parts = split(piece, lang)[1 if start else 0 :]
+                    while parts and not ENDED.search(parts[-1]):
+                        parts.pop()
                     text_ = "".join(parts).strip()
                     if len(parts) >= MIN_SENTENCES and len(text_) >= MIN_CHARS[lang]:
                         rows.append((f"{name} {lang}", lang, text_))
     frame = pl.DataFrame(rows, schema=dict.fromkeys(("source", "lang", "text"), pl.String),
                          orient="row").unique("text", maintain_order=True)  # fmt: skip
     order = pl.col("text").hash(7).rank("ordinal").over("source")
-    return frame.filter(order <= PER_SOURCE, pl.len().over("source") >= MIN_PER_SOURCE)
+    return frame.filter(order <= per_source, pl.len().over("source") >= MIN_PER_SOURCE)
 
 
 def pairs() -> pl.DataFrame:

@@ -5,13 +5,13 @@
 Running medical text of 19 real sources, each document with a twin of every corruption: sentences
 shuffled, a passage cut in from another document, an advert put in, noise as of bad OCR, the end cut
 off (`benchmarks.planted`). The rater learns as the asset does: from the teacher's scores (two
-rounds, mean) of clean documents of half of the sources, and from faults planted into those by
-`carebot_assets.raters.faults`, which are made otherwise than the corruptions here. It rates the
-pairs of the other half, which it has not seen, and the other way round; sources are dealt into
-halves three times. Prints one JSON line: share of pairs in which clean is above corrupted, a tie
-counting half, by language and corruption, the mean of the deals and what they spread; for the
-teacher itself too, and for a rater without planted faults. The encoder reads as much of a text as
-the settings say by default.
+rounds, mean) of at most 250 clean documents of each of half of the sources, and from faults planted
+into those by `carebot_assets.raters.faults`, which are made otherwise than the corruptions here. It
+rates the pairs of the other half, which it has not seen, and the other way round; sources are dealt
+into halves six times, otherwise than when the rater's settings were chosen. Prints one JSON line:
+share of pairs in which clean is above corrupted, a tie counting half, by language and corruption,
+the mean of the deals and what they spread; for the teacher itself too, and for a rater without
+planted faults. The encoder reads as much of a text as the settings say by default.
 """
 
 import json
@@ -27,13 +27,14 @@ import numpy as np
 import polars as pl
 
 from benchmarks.domain_on_real_data import BACKBONES
-from benchmarks.planted import pairs
+from benchmarks.planted import pairs, prose
 from carebot_assets.raters import regressor, rubric
 from carebot_assets.settings import EncoderSettings, load_settings
 from carebot_assets.teacher import roles
 from carebot_assets.teacher.client import open_teacher
 
-PLANTED, DEALS = 5, 3
+# Documents of a source to learn from, spoilt twins of each, and the deals of the sources.
+LEARNED, PLANTED, DEALS = 250, 5, range(6, 12)
 
 
 def scores_of_teacher(texts: list[str]) -> dict[str, float]:
@@ -67,28 +68,30 @@ def wins(frame: pl.DataFrame, scores: dict[str, float]) -> dict[str, float]:
 
 
 def rated(
-    frame: pl.DataFrame, taught: dict[str, float], backbone: str, planted: int, deal: int
+    frame: pl.DataFrame, clean: pl.DataFrame, backbone: str, planted: int, deal: int
 ) -> tuple[dict[str, float], list[Any]]:
-    """Scores of all texts by raters that had not seen their sources; what each says of itself."""
+    """Scores of all texts by raters that had not seen their sources; what each says of itself.
+
+    Args:
+        frame: pairs.
+        clean: what raters learn from: `source`, `lang`, `text`, `score`.
+        backbone: name of an encoder.
+        planted: twins of every text.
+        deal: seed of the halves.
+    """
     names = frame.select("lang", "source").unique().sort("lang", "source")
     halves = dict[str, int]()
     for _, part in names.group_by("lang", maintain_order=True):
         sources = part["source"].to_list()
-        if deal:
-            Random(deal).shuffle(sources)
+        Random(deal).shuffle(sources)
         halves |= {source: number % 2 for number, source in enumerate(sources)}
-    half = frame["source"].replace_strict(halves)
     encoder = BACKBONES[backbone].model_copy(update={"max_chars": EncoderSettings().max_chars})
     found: dict[str, float] = {}
     said = []
     for side in (0, 1):
-        learn, see = frame.filter(half == side), frame.filter(half != side)
-        seeds = learn.select("source", "lang", text="clean").unique(maintain_order=True)
-        score = seeds["text"].replace_strict(taught, default=None, return_dtype=pl.Float64)
-        trained = regressor.train(
-            seeds.with_columns(score=score).drop_nulls("score"), rubric.QUALITY,
-            encoder, 1, planted_faults=planted,
-        )  # fmt: skip
+        half = pl.col("source").replace_strict(halves)
+        seeds, see = clean.filter(half == side), frame.filter(half != side)
+        trained = regressor.train(seeds, rubric.QUALITY, encoder, 1, planted_faults=planted)
         said.append([trained.metrics["spearman"], trained.metrics["length_correlation"]])
         asked = pl.concat([see["clean"], see["corrupted"]]).unique(maintain_order=True)
         with tempfile.TemporaryDirectory() as folder:
@@ -103,9 +106,11 @@ def _mean(values: Iterable[float]) -> float:
 
 
 def main() -> None:
-    frame = pairs()
-    texts = pl.concat([frame["clean"], frame["corrupted"]]).unique(maintain_order=True).to_list()
-    taught = scores_of_teacher(texts)
+    frame, clean = pairs(), prose(LEARNED)
+    texts = pl.concat([frame["clean"], frame["corrupted"], clean["text"]])
+    taught = scores_of_teacher(texts.unique(maintain_order=True).to_list())
+    score = clean["text"].replace_strict(taught, default=None, return_dtype=pl.Float64)
+    clean = clean.with_columns(score=score).drop_nulls("score")
     result: dict[str, Any] = {
         "pairs": frame.height, "documents": frame["clean"].n_unique(),
         "sources": frame["source"].n_unique(), "teacher": wins(frame, taught),
@@ -113,7 +118,7 @@ def main() -> None:
     print("teacher", result["teacher"])
     for name in sys.argv[1:] or ["char_ngram", "word_ngram"]:
         for planted in (0, PLANTED):
-            deals = [rated(frame, taught, name, planted, deal) for deal in range(DEALS)]
+            deals = [rated(frame, clean, name, planted, deal) for deal in DEALS]
             won = [wins(frame, scores) for scores, _ in deals]
             key = f"{name} with {planted} planted faults"
             result[key] = {part: _mean([one[part] for one in won]) for part in won[0]} | {

@@ -178,8 +178,62 @@ def test_an_order_is_learned_from_texts(lang: str) -> None:
         assert found[0] > found[1]
 
 
-def test_nothing_is_learned_from_single_sentences() -> None:
+def test_no_order_is_learned_from_single_sentences() -> None:
     texts = pl.Series(["One sentence.", "Another one."])
     weights = discourse.fit(texts, np.array([False, False]))
     assert weights.shape == (len(discourse.MEASURES), discourse.FEATURES)
-    assert (discourse.measure(texts, np.array([False, False]), weights) == 0).all()
+    assert (discourse.measure(texts, np.array([False, False]), weights)[:, :2] == 0).all()
+
+
+def ending(units: list[tuple[int, ...]], han: int) -> Counter[int]:
+    """What a text of these units ends with."""
+    found: Counter[int] = Counter()
+    if not units:
+        return found
+    codes, kinds = [0, 0, *(u[0] for u in units)], [0, *(u[1] for u in units)]
+    last = [u for u in units if u[3] == units[-1][3]]
+    opened = 0
+    for _, kind, *_ in units[-loops.BRACKET_REACH - 1 :]:
+        opened = opened + 1 if kind == loops.OPEN else max(0, opened - (kind == loops.CLOSE))
+    for family, parts in enumerate([
+        codes[-1:], codes[-2:], codes[-3:], kinds[-1:], kinds[-2:], [kinds[-2], codes[-1]],
+        [min(len(last) - 1, loops.LONGEST_REST), kinds[-1]], [min(opened, 2)],
+        [last[0][0], last[0][2], kinds[-1]],
+    ]):  # fmt: skip
+        found[column(family, han, *parts)] += 1
+    return found
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.text("ab C1。.!?\n(\"'三中文", max_size=40), min_size=1, max_size=4))
+def test_endings_of_any_text(texts: list[str]) -> None:
+    units, han = rows_of(texts)
+    parts = list(zip(*(part.tolist() for part in units[:-1]), strict=True))
+    for turn in (None, 0, 1):
+        found = discourse.endings(units, han, turn)
+        for row, own in enumerate(pairwise(units[-1].tolist())):
+            length = own[1] - own[0]
+            left = np.random.default_rng((discourse.SEED, turn or 0)).uniform(0.3, 0.95, row + 1)
+            kept = length if turn is None else min(length, max(1, int(length * left[-1])))
+            wanted = ending(parts[own[0] : own[0] + kept], int(han[row]))
+            columns = found[row].indices.tolist()
+            assert {k: v for k, v in zip(columns, found[row].data, strict=True) if v} == {
+                k: pytest.approx(v / 3) for k, v in wanted.items()
+            }
+
+
+@pytest.mark.parametrize(
+    ("lang", "whole", "cut"),
+    [
+        ("en", "Rest and drink enough. Call if it hurts.", "Rest and drink enough. Call if it"),
+        ("en", "It helps in most cases (see below).", "It helps in most cases (see"),
+        ("zh", "注意休息，多喝水。疼痛时就诊。", "注意休息，多喝水。疼痛时"),
+        ("zh", "多数情况有效（见下文）。", "多数情况有效（见"),
+    ],
+)
+def test_how_texts_end_is_learned_from_them(lang: str, whole: str, cut: str) -> None:
+    known = [text for text in TEXTS[: len(GOOD)] if ("。" in text) == (lang == "zh")]
+    weights = discourse.fit(pl.Series(known), np.full(len(known), lang == "zh"))
+    asked = pl.Series([whole, cut])
+    found = discourse.measure(asked, np.full(2, lang == "zh"), weights)[:, 2]
+    assert found[0] > 0 > found[1]

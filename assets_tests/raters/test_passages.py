@@ -1,6 +1,8 @@
 """Whether a text is of one piece, in both languages."""
 
 from itertools import pairwise
+from random import Random
+from string import ascii_lowercase
 
 import numpy as np
 import polars as pl
@@ -8,6 +10,7 @@ import pytest
 
 from carebot_assets.raters import ngrams, passages
 
+HAN = [chr(code) for code in range(0x4E00, 0x5200)]
 TOPICS = {
     "en": (
         "The inhaler opens the airways of the lungs and the cough of asthma gets better. "
@@ -25,7 +28,7 @@ TOPICS = {
 def measures(texts: list[str]) -> list[dict[str, float]]:
     column = pl.Series(texts)
     han = column.str.contains(r"\p{Han}").to_numpy()
-    rows = passages.measure(column, han, passages.document_counts(column, han))
+    rows = passages.measure(column, han, *passages.fit(column, han))
     return [dict(zip(passages.MEASURES, row, strict=True)) for row in rows]
 
 
@@ -88,8 +91,35 @@ def test_contrasts_are_those_of_sums_of_pieces() -> None:
 
 def test_an_n_gram_of_every_piece_weighs_next_to_nothing() -> None:
     texts, han = pl.Series(["abc" * 200, "xyz" * 200]), np.array([False, False])
-    counts = passages.document_counts(texts, han)
+    counts, topics = passages.fit(texts, han)
     assert counts[-1] == 2 * passages.PIECES and counts[:-1].max() == passages.PIECES
     known = np.append(np.full(passages.FEATURES, 20), 20).astype(np.float32)
-    assert np.abs(passages.measure(texts, han, known)).max() == 0
-    assert np.abs(passages.measure(texts, han, counts)).max() > 0.5
+    assert np.abs(passages.measure(texts, han, known, topics)).max() == 0
+    assert np.abs(passages.measure(texts, han, counts, topics)).max() > 0.5
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_topics_tell_a_foreign_passage_that_shares_no_word_with_anything(lang: str) -> None:
+    """Each word once in a text: only other texts say which of them go together."""
+    rng, (letters, size, gap) = Random(2), {"en": (ascii_lowercase, 6, " "),
+                                            "zh": (HAN, 2, "，")}[lang]  # fmt: skip
+    words = ["".join(rng.sample(letters, size)) for _ in range(480)]
+    topics = [words[40 * k : 40 * k + 40] for k in range(12)]
+    known = pl.Series([gap.join(rng.sample(topics[k % 12], 24)) for k in range(240)])
+    trained = passages.fit(known, np.full(240, lang == "zh"))
+    asked = []
+    for k in range(40):
+        own, other = rng.sample(topics[k % 12], 24), rng.sample(topics[(k + 1) % 12], 8)
+        asked += [gap.join(own), gap.join([*own[:8], *other, *own[16:]])]
+    rows = passages.measure(pl.Series(asked), np.full(80, lang == "zh"), *trained)
+    shared, about = (
+        (rows[::2, column] > rows[1::2, column]).mean()
+        for column in map(passages.MEASURES.index, ("apart", "topic_apart"))
+    )
+    assert about >= 0.9 > shared
+
+
+def test_too_few_texts_have_no_topics() -> None:
+    texts = pl.Series([TOPICS["en"][0], TOPICS["zh"][0]])
+    _, topics = passages.fit(texts, np.array([False, True]))
+    assert topics.shape == (passages.TOPIC_ROWS, 2 * passages.TOPICS) and not topics.any()

@@ -1,11 +1,12 @@
 """Whether sentences stand in an order in which people write them, learned from texts themselves.
 
-Each seed is set against twins: its sentences in other orders, a passage of another patched in. What
-tells them apart is counted: what a text opens with, which mark, gap and word meet where two
-sentences do, whether the numbers of a list go up, how long neighbours are, what stands around the
-first mention of a word and around later ones, and how far mentions are apart. No list of
-connectives is needed. Source: Barzilay and Lapata 2008 (entity grid, learned by ranking a text
-above permutations of itself); Elsner and Charniak 2008 (words that are new to the discourse).
+Each seed is set against twins: its sentences in other orders, a passage of another patched in, its
+end cut off. What tells them apart is counted: what a text opens with, which mark, gap and word meet
+where two sentences do, whether the numbers of a list go up, how long neighbours are, what stands
+around the first mention of a word and around later ones, how far mentions are apart; and for the
+end, the last words and marks and how long ago a sentence ended. No list of connectives is needed.
+Source: Barzilay and Lapata 2008 (entity grid, learned by ranking a text above permutations of
+itself); Elsner and Charniak 2008 (words that are new to the discourse).
 """
 
 import unicodedata
@@ -20,26 +21,30 @@ from carebot_assets.raters import discourse_kernels as loops
 from carebot_assets.raters import faults, ngrams
 
 FEATURES = 1 << 17
-MEASURES = ("not_disordered", "not_patched")
-# Twins of every text of each kind.
-TWINS = 4
+MEASURES = ("not_disordered", "not_patched", "not_broken_off")
+# Twins of every text of each kind; which part of a text is left by a cut.
+TWINS, LEFT = 4, (0.3, 0.95)
 C, SEED = 0.3, 20241215
 
 Units = tuple[np.ndarray, ...]
 
 
 def fit(texts: pl.Series, han: np.ndarray) -> np.ndarray:
-    """Weights of the relations, a row a fault: what speaks for a text and against its twins."""
+    """Weights, a row a fault: what speaks for a text and against its twins."""
     units = split(texts)
     clean, reorder = relations(units, han), loops.kernels()[1]
     disordered = [clean - relations(reorder(*units, turn), han) for turn in range(TWINS)]
     patched = [clean - relations(split(_patched(texts, han, turn)), han) for turn in range(TWINS)]
-    return np.stack([_weights(disordered), _weights(patched)])
+    whole = endings(units, han)
+    broken_off = [whole - endings(units, han, turn) for turn in range(TWINS)]
+    return np.stack([_weights(disordered), _weights(patched), _weights(broken_off)])
 
 
 def measure(texts: pl.Series, han: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """One row of `MEASURES` a text: log-odds against either fault."""
-    return np.asarray(relations(split(texts), han) @ weights.T, dtype=np.float64)
+    """One row of `MEASURES` a text: log-odds against each fault."""
+    units = split(texts)
+    inside, end = relations(units, han) @ weights[:2].T, endings(units, han) @ weights[2:].T
+    return np.hstack([inside, end]).astype(np.float64)
 
 
 def split(texts: pl.Series) -> Units:
@@ -59,6 +64,27 @@ def relations(units: Units, han: np.ndarray) -> Any:
     num[filled] += units[3][starts[1:][filled] - 1]
     values = np.repeat(1 / np.sqrt(num), np.diff(ends)).astype(np.float32)
     rows = csr_matrix((values, columns, ends), shape=(len(num), FEATURES))
+    rows.sum_duplicates()
+    return rows
+
+
+def endings(units: Units, han: np.ndarray, turn: int | None = None) -> Any:
+    """What every text ends with, hashed; with a turn, what it would end with if it were cut."""
+    from scipy.sparse import csr_matrix
+
+    codes, kind, gaps, sentences, _, starts = units
+    stops = starts[1:]
+    if turn is not None:
+        lengths = np.diff(starts)
+        left = np.random.default_rng((SEED, turn)).uniform(*LEFT, len(lengths))
+        stops = starts[:-1] + np.minimum(lengths, np.maximum(1, (lengths * left).astype(np.int64)))
+    han = np.asarray(han, bool)
+    columns = loops.kernels()[3](codes, kind, gaps, sentences, starts, stops, han, FEATURES)
+    filled = stops > starts[:-1]
+    values = np.repeat(np.where(filled, 1 / np.sqrt(loops.ENDINGS), 0.0), loops.ENDINGS)
+    ends = np.arange(len(stops) + 1) * loops.ENDINGS
+    rows = csr_matrix((values.astype(np.float32), columns.ravel(), ends),
+                      shape=(len(stops), FEATURES))  # fmt: skip
     rows.sum_duplicates()
     return rows
 

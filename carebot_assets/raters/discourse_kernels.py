@@ -1,4 +1,4 @@
-"""Compiled loops of `discourse`: texts into units, and what relates their sentences."""
+"""Compiled loops of `discourse`: texts into units, what relates their sentences, how they end."""
 
 from functools import cache
 from typing import Any
@@ -15,11 +15,13 @@ ROOM = 10
 FIRST, LATER = 0, 1
 (OPENING, OPENING_PAIR, SEAM_KIND, SEAM_UNIT, SEAM_SECOND, STEP, LENGTHS, BEFORE, AFTER,
  DISTANCE) = range(10)  # fmt: skip
+# What is emitted for the end of a text; how far back an open bracket still counts.
+ENDINGS, BRACKET_REACH, LONGEST_REST = 9, 60, 12
 
 
 @cache
-def kernels() -> tuple[Any, Any, Any]:
-    """`units`, `reorder` and `relations`, compiled at their first use."""
+def kernels() -> tuple[Any, Any, Any, Any]:
+    """`units`, `reorder`, `relations` and `endings`, compiled at their first use."""
     from numba import njit
 
     @njit(cache=True)  # type: ignore[untyped-decorator]
@@ -214,4 +216,37 @@ def kernels() -> tuple[Any, Any, Any]:
             ends[row + 1] = n
         return columns[:n].copy(), ends
 
-    return units, reorder, relations
+    @njit(cache=True)  # type: ignore[untyped-decorator]
+    def endings(codes, kind, gaps, sentences, starts, stops, han, size):  # type: ignore[no-untyped-def]
+        """What every text ends with if it ends before the unit `stops`: `ENDINGS` columns each."""
+        columns = np.zeros((len(stops), ENDINGS), np.int32)
+        none = np.uint64(0)
+        for row in range(len(stops)):
+            first, last = starts[row], stops[row] - 1
+            if last < first:
+                continue
+            begin, opened = last, 0
+            while begin > first and sentences[begin - 1] == sentences[last]:
+                begin -= 1
+            for t in range(max(first, last - BRACKET_REACH), last + 1):
+                if kind[t] == OPEN:
+                    opened += 1
+                elif kind[t] == CLOSE:
+                    opened = max(0, opened - 1)
+            one = codes[last]
+            two = codes[last - 1] if last > first else none
+            three = codes[last - 2] if last > first + 1 else none
+            before = kind[last - 1] if last > first else 0
+            rest, lang = min(last - begin, LONGEST_REST), np.int64(han[row])
+            columns[row, 0] = column(0, lang, one, 0, 0, size)
+            columns[row, 1] = column(1, lang, two, one, 0, size)
+            columns[row, 2] = column(2, lang, three, two, one, size)
+            columns[row, 3] = column(3, lang, kind[last], 0, 0, size)
+            columns[row, 4] = column(4, lang, before, kind[last], 0, size)
+            columns[row, 5] = column(5, lang, before, one, 0, size)
+            columns[row, 6] = column(6, lang, rest, kind[last], 0, size)
+            columns[row, 7] = column(7, lang, min(opened, 2), 0, 0, size)
+            columns[row, 8] = column(8, lang, codes[begin], gaps[begin], kind[last], size)
+        return columns
+
+    return units, reorder, relations, endings

@@ -44,9 +44,13 @@ def patched(text: str, rng: Random, other: str, adverts: Sequence[str]) -> str:
 
 
 def advertised(text: str, rng: Random, other: str, adverts: Sequence[str]) -> str:
-    """An advert between two sentences."""
+    """An advert between two sentences, or at any character as a page's layout puts it there."""
+    advert = rng.choice(("\n", " ", "")) + rng.choice(adverts) + rng.choice(("\n", " "))
+    if rng.random() < 0.5:
+        at = rng.randint(1, len(text))
+        return text[:at] + advert + text[at:]
     parts = parts_of(text)
-    parts.insert(rng.randint(1, len(parts)), rng.choice(adverts) + rng.choice(("\n", " ")))
+    parts.insert(rng.randint(1, len(parts)), advert)
     return "".join(parts)
 
 

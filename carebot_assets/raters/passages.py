@@ -1,9 +1,10 @@
 """Whether a text is of one piece: how alike its parts are, and if one in the middle is foreign.
 
 A text is cut into equal pieces. For every passage of neighbouring pieces inside it, and for every
-cut through it, the two sides are compared by the n-grams they share: a passage of another document
-is less like what is around it than the surroundings are like each other. Source: TextTiling (Hearst
-1997, lexical cohesion), with all passages in place of neighbouring windows.
+cut through it, the two sides are compared by the n-grams they share, and by the topics that these
+belong to: a passage of another document is less like what is around it than the surroundings are
+like each other. Source: TextTiling (Hearst 1997, lexical cohesion), with all passages in place of
+neighbouring windows; topics by latent semantic analysis (Foltz, Kintsch and Landauer 1998).
 """
 
 from functools import cache
@@ -21,31 +22,89 @@ SHORTEST, LONGEST = 0.15, 0.6
 FEATURES = 1 << 18
 # Han characters and pairs of them are words; of other scripts the stems of words count.
 SIZES = {True: (1, 2), False: (3, 5)}
-MEASURES = (
+# Topics of each language, rows that n-grams share for them (a rater's folder holds them all), in
+# how many texts one must occur, and the seed.
+TOPICS, TOPIC_ROWS, MIN_COUNT, SEED = 24, 1 << 16, 3, 20241215
+CONTRASTS = (
     "foreign_most", "foreign", "apart_most", "apart", "apart_beyond", "cut_most", "cut"
 )  # fmt: skip
+MEASURES = (*CONTRASTS, *(f"topic_{name}" for name in CONTRASTS))
 
 
-def document_counts(texts: pl.Series, han: np.ndarray) -> np.ndarray:
-    """In how many pieces of texts each hashed n-gram occurs; the last number is that of pieces."""
-    rows = _pieces(texts, han)
-    return np.append(np.bincount(rows.indices, minlength=FEATURES), rows.shape[0]).astype(
-        np.float32
-    )
+def fit(texts: pl.Series, han: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What `measure` compares by.
+
+    Returns:
+        In how many pieces of texts each hashed n-gram occurs, the last number being that of all
+        pieces; and `TOPIC_ROWS` rows of the topics that n-grams belong to, each language's beside
+        the other's.
+    """
+    pieces = _pieces(texts, han)
+    counts = np.append(np.bincount(pieces.indices, minlength=FEATURES), pieces.shape[0])
+    topics = np.zeros((TOPIC_ROWS, 2 * TOPICS), np.float32)
+    for lang in (False, True):
+        own = np.repeat(han == lang, PIECES)
+        topics[:, lang * TOPICS : (lang + 1) * TOPICS] = _topics(pieces[own])
+    return counts.astype(np.float32), topics
 
 
-def measure(texts: pl.Series, han: np.ndarray, counts: np.ndarray) -> np.ndarray:
+def measure(
+    texts: pl.Series, han: np.ndarray, counts: np.ndarray, topics: np.ndarray
+) -> np.ndarray:
     """One row of `MEASURES` a text, each of them a cosine or a difference of cosines.
 
     Args:
         texts: to measure.
         han: which of them are in Han characters.
-        counts: `document_counts` of known texts; n-grams of many pieces weigh little.
+        counts: of `fit` on known texts; n-grams of many pieces weigh little.
+        topics: of `fit`.
     """
-    rows = _pieces(texts, han)
-    rarity = np.log((counts[-1] + 1) / (counts[:-1] + 1))
-    values = rows.data * rarity[rows.indices].astype(np.float32)
-    return _contrasts(gram()(rows.indices, values, rows.indptr, PIECES, FEATURES))
+    pieces = _pieces(texts, han)
+    pieces.data *= _rarity(counts)[pieces.indices]
+    shared = gram()(pieces.indices, pieces.data, pieces.indptr, PIECES, FEATURES)
+    about = np.asarray(_folded(pieces) @ topics).reshape(len(texts), PIECES, 2, TOPICS)
+    about = about[np.arange(len(texts)), :, np.asarray(han, int)]
+    alike = np.einsum("nik,njk->nij", about, about)
+    return np.hstack([_contrasts(shared), _contrasts(alike)])
+
+
+def _folded(pieces: Any) -> Any:
+    """The same rows in `TOPIC_ROWS` columns."""
+    from scipy.sparse import csr_matrix
+
+    columns = pieces.indices % TOPIC_ROWS
+    rows = csr_matrix((pieces.data, columns, pieces.indptr), shape=(pieces.shape[0], TOPIC_ROWS))
+    rows.sum_duplicates()
+    return rows
+
+
+def _rarity(counts: np.ndarray) -> np.ndarray:
+    return np.log((counts[-1] + 1) / (counts[:-1] + 1)).astype(np.float32)
+
+
+def _topics(pieces: Any) -> np.ndarray:
+    """Weights of n-grams in the topics of texts, whose pieces these are."""
+    from scipy.sparse import csr_matrix
+    from sklearn.decomposition import TruncatedSVD
+    from sklearn.preprocessing import normalize
+
+    num = pieces.shape[0] // PIECES
+    weights = np.zeros((TOPIC_ROWS, TOPICS), np.float32)
+    if num <= TOPICS:
+        return weights
+    whose = np.repeat(np.arange(num), PIECES)
+    joined = csr_matrix((np.ones(len(whose), np.float32), (whose, np.arange(len(whose)))))
+    texts = (joined @ _folded(pieces)).tocsr()
+    counts = np.append(np.bincount(texts.indices, minlength=TOPIC_ROWS), num)
+    known = np.flatnonzero(counts[:-1] >= MIN_COUNT)
+    if len(known) <= TOPICS:
+        return weights
+    # A word that comes back ten times says little more than one that does three times.
+    texts.data = np.sqrt(texts.data) * _rarity(counts)[texts.indices]
+    svd = TruncatedSVD(TOPICS, random_state=SEED).fit(normalize(texts.tocsc()[:, known].tocsr()))
+    # Between raw and whitened: the first topics are the whole language's.
+    weights[known] = (svd.components_ / np.sqrt(svd.singular_values_)[:, None]).T
+    return weights
 
 
 def _pieces(texts: pl.Series, han: np.ndarray) -> Any:

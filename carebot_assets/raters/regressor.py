@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from carebot_assets.raters import faults, scores
+from carebot_assets.raters import faults, scores, writing
 from carebot_assets.raters.classifier import split
 from carebot_assets.raters.encoder import Encoder, open_encoder
 from carebot_assets.raters.head import (
@@ -21,7 +21,6 @@ from carebot_assets.raters.head import (
 )
 from carebot_assets.raters.rubric import Rubric
 from carebot_assets.raters.splitting import near_duplicate_groups
-from carebot_assets.raters.writing import learn
 from carebot_assets.settings import EncoderSettings
 
 MIN_DOCUMENTS = 10
@@ -30,6 +29,8 @@ CALIBRATION_FOLDS = 3
 MIN_SLOPE = 0.3
 # Large enough for the ridge to leave the bias alone.
 BIAS_COLUMN = 10.0
+# Of the regression of pairs: inverse strength of its penalty, least mean gap.
+PAIRS_C, MIN_GAP = 30.0, 1e-3
 
 
 def train(
@@ -119,7 +120,7 @@ def _rows(
     twins = faults.plant(known, planted_faults, seed)
     texts = pl.concat([known["text"], twins["text"]])
     origins = np.concatenate([np.arange(known.height), twins["origin"].to_numpy()])
-    head.writing, written = learn(known["text"], texts, origins)
+    head.writing, written = writing.learn(known["text"], texts, origins)
     vectors = beside(vectors, written[: known.height])
     spoilt = beside(encoder.encode(twins["text"].to_list()), written[known.height :])
     whose = twins["origin"].to_numpy()
@@ -163,19 +164,43 @@ def _clip(outputs: np.ndarray, rubric: Rubric) -> np.ndarray:
 def _fit(
     vectors: Any, truth: np.ndarray, fallen: Any, planted_weight: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Weight and bias of a ridge on scores and, beside them, on how much lower twins have to be."""
+    """Weight and bias of the sum of two: what sets texts above their twins, and a ridge on scores.
+
+    The ridge is for what the first leaves of the scores, from the encoder's vectors alone, and is
+    to leave twins where they are.
+    """
     from scipy.sparse import csr_matrix, vstack
     from sklearn.linear_model import Ridge
 
+    num = fallen.shape[0]
+    above = _above_twins(fallen) if num else np.zeros(vectors.shape[1], np.float32)
+    encoded = slice(None, -writing.WIDTH if num else None)
     # All twins together weigh so much, however many there are.
-    weight_of_one = np.sqrt(planted_weight * len(truth) / max(1, fallen.shape[0]))
-    constant = np.concatenate([np.full(len(truth), BIAS_COLUMN), np.zeros(fallen.shape[0])])
-    both = vstack([csr_matrix(vectors), csr_matrix(fallen * np.float32(weight_of_one))])
-    rows = beside(both, constant[:, None])
-    wanted = np.concatenate([truth, np.full(fallen.shape[0], faults.PENALTY * weight_of_one)])
-    weight = Ridge(alpha=ALPHA, solver="lsqr", fit_intercept=False).fit(rows, wanted).coef_
-    bias = np.array([weight[-1] * BIAS_COLUMN], np.float32)
-    return weight[:-1].reshape(1, -1).astype(np.float32), bias
+    weight_of_one = np.sqrt(planted_weight * len(truth) / max(1, num))
+    constant = np.concatenate([np.full(len(truth), BIAS_COLUMN), np.zeros(num)])
+    both = vstack([csr_matrix(vectors), csr_matrix(fallen * np.float32(weight_of_one))]).tocsc()
+    rows = beside(both[:, encoded], constant[:, None])
+    wanted = np.concatenate([truth - vectors @ above, np.zeros(num)])
+    ridge = Ridge(alpha=ALPHA, solver="lsqr", fit_intercept=False).fit(rows, wanted).coef_
+    above[encoded] += ridge[:-1].astype(np.float32)
+    return above[None], np.array([ridge[-1] * BIAS_COLUMN], np.float32)
+
+
+def _above_twins(fallen: Any) -> np.ndarray:
+    """Weights under which texts are `faults.PENALTY` above their twins in the mean.
+
+    By logistic regression of pairs: a ridge on the penalty would spend itself on twins that are far
+    below already (Bradley and Terry 1952; Burges et al. 2005).
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    # Which of two comes first says nothing: half of the pairs are turned, without an intercept.
+    sign = np.where(np.arange(fallen.shape[0]) % 2, 1.0, -1.0)
+    model = LogisticRegression(C=PAIRS_C, fit_intercept=False, solver="liblinear", tol=1e-3)
+    model.fit(fallen.multiply(sign[:, None]).tocsr(), sign)
+    weight = np.asarray(model.coef_[0], np.float32)
+    gap = float((fallen @ weight).mean())
+    return weight * np.float32(faults.PENALTY / max(gap, MIN_GAP))
 
 
 def _calibrate(

@@ -8,7 +8,7 @@ own text only.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cache
 
 import numpy as np
@@ -33,6 +33,10 @@ MEASURES = (
 )  # fmt: skip
 
 
+# Columns of a text: every measure of each of two languages.
+WIDTH = 2 * len(MEASURES)
+
+
 @dataclass(frozen=True)
 class Usual:
     """What good texts are like.
@@ -40,11 +44,13 @@ class Usual:
     Attributes:
         runs: counts of hashed runs of one to four characters: a model of the next character.
         pieces: in how many pieces of texts an n-gram occurs; see `passages`.
+        topics: what n-grams are about; see `passages`.
         order: weights of the relations between sentences; see `discourse`.
     """
 
     runs: np.ndarray
     pieces: np.ndarray
+    topics: np.ndarray
     order: np.ndarray
 
     @classmethod
@@ -52,7 +58,7 @@ class Usual:
         cut = texts.fill_null("").str.head(MAX_CHARS)
         runs, han = np.zeros(COUNTERS, np.uint16), _is_han(cut)
         kernels()[0](*_points(cut), runs)
-        return cls(runs, passages.document_counts(cut, han), discourse.fit(cut, han))
+        return cls(runs, *passages.fit(cut, han), discourse.fit(cut, han))
 
 
 class Writing:
@@ -72,14 +78,14 @@ class Writing:
         self.usual, self.centre, self.spread = usual, centre, spread
 
     def encode(self, texts: pl.Series) -> np.ndarray:
-        """One row of `2 * len(MEASURES)` numbers a text."""
+        """One row of `WIDTH` numbers a text."""
         return self._scaled(measure(texts, self.usual), texts)
 
     def _scaled(self, rows: np.ndarray, texts: pl.Series) -> np.ndarray:
         num, lang = len(MEASURES), _is_han(texts).astype(int)
         expected = np.einsum("nk,nkm->nm", _length(texts), self.centre[lang])
         around = np.clip((rows - expected) / self.spread[lang], -MAX_SPREADS, MAX_SPREADS)
-        scaled = np.zeros((len(rows), 2 * num), np.float32)
+        scaled = np.zeros((len(rows), WIDTH), np.float32)
         np.put_along_axis(scaled, lang[:, None] * num + np.arange(num), around * SCALE, 1)
         return scaled
 
@@ -89,7 +95,7 @@ class Writing:
 
     @classmethod
     def of_tensors(cls, tensors: Mapping[str, np.ndarray]) -> "Writing":
-        usual = Usual(tensors["runs"], tensors["pieces"], tensors["order"])
+        usual = Usual(**{field.name: tensors[field.name] for field in fields(Usual)})
         return cls(usual, tensors["centre"], tensors["spread"])
 
 
@@ -125,7 +131,7 @@ def measure(texts: pl.Series, usual: Usual) -> np.ndarray:
     han = _is_han(cut)
     return np.hstack(
         [
-            passages.measure(cut, han, usual.pieces),
+            passages.measure(cut, han, usual.pieces, usual.topics),
             discourse.measure(cut, han, usual.order),
             kernels()[1](*_points(cut), usual.runs, WINDOW),
             _rare(cut),

@@ -78,7 +78,7 @@ def quality_seed_scores(step: Step, teacher: TeacherResource) -> dict[str, Any]:
               "quality.planted_faults", "quality.planted_weight", "encoder"],
     kinds={"scikitlearn"},
     pool="gpu",
-    version="6",
+    version="7",
 )  # fmt: skip
 def quality_rater(step: Step, launcher: Launcher) -> dict[str, Any]:
     """Quality rater: a ridge head on an encoder that predicts the teacher's score.
@@ -126,7 +126,7 @@ def quality_rater(step: Step, launcher: Launcher) -> dict[str, Any]:
               "quality.planted_faults", "quality.planted_weight", "quality.backbones"],
     kinds={"scikitlearn", "matplotlib"},
     pool="gpu",
-    version="3",
+    version="4",
 )  # fmt: skip
 def quality_backbones(step: Step) -> dict[str, Any]:
     """The quality rater's head on several frozen encoders, side by side on the same split.
