@@ -1,7 +1,8 @@
 """Documents that share a bucket with another: found, ranked, and their signatures laid out.
 
-Two passes over the signatures: the first joins band hashes in DuckDB, band by band; the second
-takes what else is needed of the candidates only.
+Three passes over the signatures: the first counts band hashes, up to two, in a table of bounded
+size; the second joins those in DuckDB that may be of two documents, part by part; the third takes
+what else is needed of the candidates only.
 """
 
 import mmap
@@ -20,9 +21,13 @@ if TYPE_CHECKING:
 
 # The system maps 16 pages around every one that is read.
 _MAPPED_BYTES_PER_ROW = 1 << 16
+# Of the memory, one part is for the counters of hashes; keys of buckets joined at once.
+COUNTERS_SHARE, KEYS_AT_ONCE = 8, 1 << 22
 _ENTRIES = """
-    INSERT INTO entries SELECT {band}, slot FROM keys WHERE {band} IN (
-        SELECT {band} FROM keys WHERE {band} IS NOT NULL GROUP BY ALL HAVING count(*) > 1)
+    INSERT INTO entries
+    WITH part AS (FROM keys WHERE bucket % {parts} = {part})
+    SELECT bucket, slot FROM part WHERE bucket IN (
+        SELECT bucket FROM part GROUP BY ALL HAVING count(*) > 1)
 """
 
 
@@ -84,18 +89,19 @@ def gather(
     Raises:
         ValueError: signatures of other settings, or an earlier corpus that cannot be read.
     """
-    bands = [f"band_{i}" for i in range(settings.bands)]
     base.execute(
-        f"CREATE TABLE keys (slot BIGINT, text UBIGINT, {' UBIGINT, '.join(bands)} UBIGINT);"
+        "CREATE TABLE keys (bucket UBIGINT, slot BIGINT);"
+        "CREATE TABLE texts (text UBIGINT, slot BIGINT);"
         "CREATE TABLE entries (bucket UBIGINT, slot BIGINT)"
     )
-    _gather_keys(base, corpora, bands, settings)
-    for band in bands:
-        base.execute(_ENTRIES.format(band=band))
+    _gather_keys(base, corpora, settings)
+    parts = 1 + base.sql("SELECT count(*) FROM keys").fetchall()[0][0] // KEYS_AT_ONCE
+    for part in range(parts):
+        base.execute(_ENTRIES.format(part=part, parts=parts))
     base.execute(
-        "CREATE TABLE candidates AS SELECT slot FROM entries UNION SELECT slot FROM keys"
-        " WHERE text IN (SELECT text FROM keys GROUP BY text HAVING count(*) > 1) ORDER BY slot;"
-        "DROP TABLE keys"
+        "CREATE TABLE candidates AS SELECT slot FROM entries UNION SELECT slot FROM texts"
+        " WHERE text IN (SELECT text FROM texts GROUP BY text HAVING count(*) > 1) ORDER BY slot;"
+        "DROP TABLE keys; DROP TABLE texts"
     )
     path = folder / "signatures.bin"
     count = _gather_candidates(base, corpora, path, settings)
@@ -122,12 +128,41 @@ def gather(
 
 
 def _gather_keys(
-    base: "duckdb.DuckDBPyConnection",
-    corpora: dict[str, pl.LazyFrame],
-    bands: list[str],
-    settings: DuplicateSettings,
+    base: "duckdb.DuckDBPyConnection", corpora: dict[str, pl.LazyFrame], settings: DuplicateSettings
 ) -> None:
-    """Fill `keys`: what is compared of every document to find its buckets."""
+    """Fill `keys` and `texts` with what may be of two documents, and by whom.
+
+    What one document alone has needs no join, and nearly all is: it is told apart by counting
+    hashes up to two in a table of a bounded size. Where several share a place there, the join sees
+    to the rest.
+    """
+    import numpy as np
+
+    from carebot_assets.corpus import pairing
+
+    num_rows = sum(_height(name, frame) for name, frame in corpora.items())
+    counts = pairing.counters(
+        num_rows * (settings.bands + 1), settings.memory_limit_mb * 2**20 // COUNTERS_SHARE
+    )
+    for _, texts, bands in _keys(corpora, settings):
+        pairing.count(texts, counts)
+        pairing.count(bands.ravel(), counts)
+    for slots, texts, bands in _keys(corpora, settings):
+        again = pairing.counted_twice(texts, counts)
+        part = pl.DataFrame({"text": texts[again], "slot": slots[again]})
+        base.execute("INSERT INTO texts FROM part")
+        again = pairing.counted_twice(bands.ravel(), counts)
+        whose = np.repeat(slots, settings.bands)[again]
+        part = pl.DataFrame({"bucket": bands.ravel()[again], "slot": whose})  # noqa: F841
+        base.execute("INSERT INTO keys FROM part")
+
+
+def _keys(
+    corpora: dict[str, pl.LazyFrame], settings: DuplicateSettings
+) -> Iterator[tuple["np.ndarray", "np.ndarray", "np.ndarray"]]:
+    """Slots of documents, their texts' hashes, and a row of band hashes each, batch by batch."""
+    import numpy as np
+
     start, expected = 0, method(settings)
     for name, frame in corpora.items():
         columns = ("method", "text_hash", "num_shingles", "bands")
@@ -138,20 +173,17 @@ def _gather_keys(
                     f"{_called(name)}: signatures of method {wrong['method'][0]!r}, the profile's"
                     f" section `duplicates` asks for {expected!r}; make them again"
                 )
-            has_bands = pl.when(pl.col("num_shingles") > 0)
-            part = batch.select(  # noqa: F841
-                "text_hash",
-                *(
-                    has_bands.then(pl.col("bands").list.get(i)).alias(b)
-                    for i, b in enumerate(bands)
-                ),
-                slot=pl.int_range(start, start + batch.height),
-            )
-            base.execute(
-                "INSERT INTO keys BY NAME SELECT * EXCLUDE (text_hash), hash(text_hash) AS text"
-                " FROM part"
-            )
+            slots = np.arange(start, start + batch.height)
             start += batch.height
+            bands = batch["bands"].list.to_array(settings.bands).to_numpy()
+            texts = batch["text_hash"].hash().to_numpy()
+            has_bands = (batch["num_shingles"] > 0).to_numpy()
+            if has_bands.all():
+                yield slots, texts, bands
+            else:
+                yield slots[has_bands], texts[has_bands], bands[has_bands]
+                # No bands at all: a width of none.
+                yield slots[~has_bands], texts[~has_bands], bands[~has_bands, :0]
 
 
 def _gather_candidates(
@@ -191,6 +223,10 @@ def _gather_candidates(
                 base.execute("INSERT INTO loaded BY NAME SELECT * FROM part")
                 place += found.height
     return place
+
+
+def _height(name: str, frame: pl.LazyFrame) -> int:
+    return sum(batch.item() for batch in _batches(name, frame.select(pl.len())))
 
 
 def _batches(name: str, frame: pl.LazyFrame) -> Iterator[pl.DataFrame]:

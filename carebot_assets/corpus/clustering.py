@@ -116,7 +116,9 @@ def cluster(
             report = _Desk(base, found).remove(settings)
             base.execute(_CLUSTERS.format(path=quoted))
             largest = base.sql(_LARGEST.format(path=quoted)).pl()
-    except duckdb.OutOfMemoryException as error:
+    except (duckdb.OutOfMemoryException, duckdb.TransactionException) as error:
+        if "allocate" not in str(error):
+            raise
         raise ValueError(
             f"duplicates.memory_limit_mb = {settings.memory_limit_mb} is too little for so many"
             f" documents: {str(error).splitlines()[0]}"

@@ -1,4 +1,4 @@
-"""Compiled steps of near-duplicate clustering: pairs inside buckets, and who survives.
+"""Compiled steps of near-duplicate clustering: what comes twice, pairs in buckets, who survives.
 
 Documents are known by rank: 0 is the one that wins against all others, and those below
 `num_earlier` belong to an earlier corpus. Both steps take their input in chunks and carry what
@@ -42,6 +42,41 @@ class Leaders(NamedTuple):
     def num_unled(self) -> int:
         """Members that found no leader and no place among the leaders."""
         return int(self.counts[2])
+
+
+# Counters of two bits for each hash to count: at eight, an eighth of those that come once share
+# one with another.
+COUNTERS_PER_KEY = 8
+
+
+def counters(num_keys: int, max_bytes: int) -> NDArray[np.uint8]:
+    """A table for `count`, four counters a byte, a power of two of them."""
+    wanted = max(1, num_keys) * COUNTERS_PER_KEY // 4
+    size = min(1 << max(0, wanted - 1).bit_length(), 1 << max(1, max_bytes).bit_length() - 1)
+    return np.zeros(size, np.uint8)
+
+
+@njit(cache=True, nogil=True)
+def count(hashes, counts):  # type: ignore[no-untyped-def]
+    """Count every hash, up to two; several hashes may share a counter."""
+    last = np.uint64(4 * len(counts) - 1)
+    for value in hashes:
+        place = (value >> np.uint64(24)) & last
+        byte, shift = place >> np.uint64(2), np.uint8(2 * (place & np.uint64(3)))
+        if (counts[byte] >> shift) & 3 < 2:
+            counts[byte] += np.uint8(1 << shift)
+
+
+@njit(cache=True, nogil=True)
+def counted_twice(hashes, counts):  # type: ignore[no-untyped-def]
+    """Which hashes have a counter that has seen two."""
+    last = np.uint64(4 * len(counts) - 1)
+    found = np.zeros(len(hashes), np.bool_)
+    for i in range(len(hashes)):
+        place = (hashes[i] >> np.uint64(24)) & last
+        shift = np.uint8(2 * (place & np.uint64(3)))
+        found[i] = (counts[place >> np.uint64(2)] >> shift) & 3 == 2
+    return found
 
 
 @njit(cache=True, nogil=True)
