@@ -111,7 +111,7 @@ def cluster(
     path = folder / "clusters.parquet"
     quoted = str(path).replace("'", "''")
     try:
-        with duckdb.connect(folder / "work.duckdb", config=config) as base:
+        with duckdb.connect(":memory:", config=config) as base:
             found = candidates.gather(base, {**(earlier or {}), "": signatures}, folder, settings)
             report = _Desk(base, found).remove(settings)
             base.execute(_CLUSTERS.format(path=quoted))
