@@ -48,9 +48,9 @@ def train(
     """Fit the head on scored texts and measure it on those held out.
 
     With planted faults the head also sees how a text is written, and learns from twins of the
-    training texts how much lower each must be than its origin; see `faults`. Slope and shift that
-    undo the ridge's shrinking are fitted on training rows, each seen by a head that had not learned
-    from it.
+    training texts what sets each above them, by `faults.PENALTY` in the mean; what that leaves of
+    the teacher's scores is the ridge's. Slope and shift that undo the ridge's shrinking are fitted
+    on training rows, each seen by a head that had not learned from it.
 
     Args:
         seeds: `text`, `score`, `lang`, `source`; rows without a score must have been left out.
@@ -61,7 +61,8 @@ def train(
         cuts: scores at which agreement is reported.
         folder: where an encoder trained for this head lies.
         planted_faults: spoilt twins of every text.
-        planted_weight: of what all twins say, beside what the teacher says of all texts.
+        planted_weight: of all twins' staying where they are, beside what the teacher says of all
+            texts.
 
     Raises:
         ValueError: too few texts, or all with one score.
@@ -106,7 +107,7 @@ class Fallen:
 
     rows: Any
     origins: np.ndarray
-    weight: float  # of all together, beside what the teacher says of all texts
+    weight: float  # of all together in the ridge, beside what the teacher says of all texts
 
 
 def _rows(
@@ -172,6 +173,8 @@ def _fit(
     from scipy.sparse import csr_matrix, vstack
     from sklearn.linear_model import Ridge
 
+    # A single pair is no two classes.
+    fallen = fallen if fallen.shape[0] > 1 else fallen[:0]
     num = fallen.shape[0]
     above = _above_twins(fallen) if num else np.zeros(vectors.shape[1], np.float32)
     encoded = slice(None, -writing.WIDTH if num else None)
