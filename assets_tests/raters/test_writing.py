@@ -90,3 +90,11 @@ def test_it_is_kept_as_tensors() -> None:
     np.testing.assert_array_equal(learned.encode(texts), again.encode(texts))
     # Languages have columns of their own.
     assert (learned.encode(texts)[::2, len(MEASURES) :] == 0).all()
+
+
+def test_texts_are_measured_some_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = pl.Series([*GOOD.values(), "", None, GOOD["en"][:90]])
+    whole = writing.measure(texts, USUAL)
+    monkeypatch.setattr(writing, "CHUNK_ROWS", 2)
+    np.testing.assert_array_equal(writing.measure(texts, USUAL), whole)
+    assert writing.measure(texts[:0], USUAL).shape == (0, len(MEASURES))

@@ -1,8 +1,9 @@
 """Clusters of exact and near duplicates over any number of shards, out of core.
 
-Band hashes are joined in DuckDB, which spills to disk, band by band. Only documents that share a
-bucket with another are ranked, and only their signatures are laid out in a file, which is mapped
-piece by piece. In memory are DuckDB's share, one chunk of entries, and one bit a candidate.
+Band hashes that may be of two documents are joined in DuckDB, which spills to disk. Only documents
+that share a bucket with another are ranked, and only their signatures are laid out in a file, which
+is mapped piece by piece. In memory are DuckDB's share, for a while an eighth of it for counters of
+hashes, one chunk of entries, and one bit a candidate.
 """
 
 import math
@@ -85,7 +86,7 @@ def cluster(
 ) -> Clusters:
     """Every removed document with the one kept in its place, by doc_id.
 
-    Candidates share their text hash or a band; they are joined band by band and verified on the
+    Candidates share their text hash or a band; they are joined by these and verified on the
     signatures. All pairs found are settled together, best document first. A document that lost to
     one that was removed itself is then compared again with the survivors in its buckets, until
     there is none left: then no two survivors that share a bucket resemble each other.

@@ -73,9 +73,7 @@ def _folded(pieces: Any) -> Any:
     from scipy.sparse import csr_matrix
 
     columns = pieces.indices % TOPIC_ROWS
-    rows = csr_matrix((pieces.data, columns, pieces.indptr), shape=(pieces.shape[0], TOPIC_ROWS))
-    rows.sum_duplicates()
-    return rows
+    return csr_matrix((pieces.data, columns, pieces.indptr), shape=(pieces.shape[0], TOPIC_ROWS))
 
 
 def _rarity(counts: np.ndarray) -> np.ndarray:

@@ -18,6 +18,8 @@ from carebot_assets.raters import discourse, ngrams, passages
 from carebot_assets.raters.writing_kernels import kernels
 
 MAX_CHARS = 6000
+# Texts measured at once: their n-grams are many times as large as they are.
+CHUNK_ROWS = 4096
 # Counters of the character model.
 COUNTERS = 1 << 20
 # Training texts are measured in this many parts, each by what is usual in the others.
@@ -128,6 +130,13 @@ def learn(good: pl.Series, texts: pl.Series, origins: np.ndarray) -> tuple[Writi
 def measure(texts: pl.Series, usual: Usual) -> np.ndarray:
     """One row of `MEASURES` a text."""
     cut = texts.fill_null("").str.head(MAX_CHARS)
+    parts = [
+        _measure(cut.slice(start, CHUNK_ROWS), usual) for start in range(0, len(cut), CHUNK_ROWS)
+    ]
+    return np.vstack([np.zeros((0, len(MEASURES))), *parts])
+
+
+def _measure(cut: pl.Series, usual: Usual) -> np.ndarray:
     han = _is_han(cut)
     return np.hstack(
         [
