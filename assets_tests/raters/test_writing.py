@@ -96,5 +96,6 @@ def test_texts_are_measured_some_at_a_time(monkeypatch: pytest.MonkeyPatch) -> N
     texts = pl.Series([*GOOD.values(), "", None, GOOD["en"][:90]])
     whole = writing.measure(texts, USUAL)
     monkeypatch.setattr(writing, "CHUNK_ROWS", 2)
-    np.testing.assert_array_equal(writing.measure(texts, USUAL), whole)
+    # Sums of products end in another digit by how many there are at once.
+    np.testing.assert_allclose(writing.measure(texts, USUAL), whole, atol=1e-12)
     assert writing.measure(texts[:0], USUAL).shape == (0, len(MEASURES))
