@@ -24,8 +24,6 @@ _CONTAINERS = ("questions", "data")
 # Parts of a record that are no text: keys, scores, what the publisher's tools added.
 _NO_TEXT = ("metamap_phrases", "documents", "offsets", "id", "url", "label", "answer_idx")
 
-csv.field_size_limit(sys.maxsize)
-
 
 def require() -> Path:
     """The folder, or an end with a message where it is absent."""
@@ -71,6 +69,8 @@ def records(entry: dict[str, Any]) -> list[Any]:
         whole = json.loads(text)
         return [whole] if entry["records"] == 1 else _unpack(whole)
     if layout in ("csv", "tsv"):
+        # It is the process's: whoever read last has set it.
+        csv.field_size_limit(sys.maxsize)
         rows = csv.reader(
             io.StringIO(text, newline=""),
             delimiter="\t" if layout == "tsv" else ",",
