@@ -22,11 +22,11 @@ def made(seed: int) -> tuple[csr_matrix, np.ndarray, csr_matrix]:
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_twins_fall_by_the_penalty_and_scores_are_followed(seed: int) -> None:
+def test_twins_fall_and_scores_are_followed(seed: int) -> None:
     vectors, truth, fallen = made(seed)
     weight, bias = regressor._fit(vectors, truth, fallen, 2.0)
     below = (fallen @ weight.T)[:, 0]
-    assert abs(below.mean() - faults.PENALTY) < 0.2
+    assert below.mean() > 0.7 * faults.PENALTY
     assert (below > 0).mean() > 0.9
     found = (vectors @ weight.T)[:, 0] + bias[0]
     assert np.corrcoef(found, truth)[0, 1] > 0.8
@@ -35,14 +35,14 @@ def test_twins_fall_by_the_penalty_and_scores_are_followed(seed: int) -> None:
     assert ((fallen @ alone.T)[:, 0] > 0).mean() < 0.5
 
 
-def test_the_larger_its_weight_the_less_the_ridge_moves_twins() -> None:
+def test_the_larger_their_weight_the_more_twins_say() -> None:
     vectors, truth, fallen = made(3)
-    above = regressor._above_twins(fallen)
-    moved = [
-        float(np.abs(fallen @ (regressor._fit(vectors, truth, fallen, weight)[0][0] - above)).sum())
+    gaps = [
+        float((fallen @ regressor._fit(vectors, truth, fallen, weight)[0].T).mean())
         for weight in (0.1, 2.0, 200.0)
     ]
-    assert moved[0] > moved[1] > moved[2]
+    assert gaps[0] < gaps[1] < gaps[2]
+    assert gaps[2] == pytest.approx(faults.PENALTY, abs=0.05)
 
 
 def test_one_twin_alone_is_left_out() -> None:

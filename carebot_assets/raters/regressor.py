@@ -48,8 +48,8 @@ def train(
     """Fit the head on scored texts and measure it on those held out.
 
     With planted faults the head also sees how a text is written, and learns from twins of the
-    training texts what sets each above them, by `faults.PENALTY` in the mean; what that leaves of
-    the teacher's scores is the ridge's. Slope and shift that undo the ridge's shrinking are fitted
+    training texts what sets each above them; what that leaves of the teacher's scores is the
+    ridge's. Slope and shift that undo the ridge's shrinking are fitted
     on training rows, each seen by a head that had not learned from it.
 
     Args:
@@ -61,8 +61,7 @@ def train(
         cuts: scores at which agreement is reported.
         folder: where an encoder trained for this head lies.
         planted_faults: spoilt twins of every text.
-        planted_weight: of all twins' staying where they are, beside what the teacher says of all
-            texts.
+        planted_weight: of what all twins say, beside what the teacher says of all texts.
 
     Raises:
         ValueError: too few texts, or all with one score.
@@ -107,7 +106,7 @@ class Fallen:
 
     rows: Any
     origins: np.ndarray
-    weight: float  # of all together in the ridge, beside what the teacher says of all texts
+    weight: float  # of all together, beside what the teacher says of all texts
 
 
 def _rows(
@@ -167,8 +166,9 @@ def _fit(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Weight and bias of the sum of two: what sets texts above their twins, and a ridge on scores.
 
-    The ridge is for what the first leaves of the scores, from the encoder's vectors alone, and is
-    to leave twins where they are.
+    How much of the first, is between what the teacher's scores say of it and the penalty, as
+    `planted_weight` has it. The ridge is for what that leaves of the scores, and is to leave twins
+    where they are.
     """
     from scipy.sparse import csr_matrix, vstack
     from sklearn.linear_model import Ridge
@@ -176,21 +176,25 @@ def _fit(
     # A single pair is no two classes.
     fallen = fallen if fallen.shape[0] > 1 else fallen[:0]
     num = fallen.shape[0]
-    above = _above_twins(fallen) if num else np.zeros(vectors.shape[1], np.float32)
-    encoded = slice(None, -writing.WIDTH if num else None)
+    above = np.zeros(vectors.shape[1], np.float32)
+    if num:
+        above = _above_twins(fallen)
+        spread, common = np.cov(vectors @ above, truth, ddof=0)[0]
+        wanted = (common + planted_weight * faults.PENALTY) / (spread + planted_weight)
+        above *= np.float32(wanted)
     # All twins together weigh so much, however many there are.
     weight_of_one = np.sqrt(planted_weight * len(truth) / max(1, num))
     constant = np.concatenate([np.full(len(truth), BIAS_COLUMN), np.zeros(num)])
-    both = vstack([csr_matrix(vectors), csr_matrix(fallen * np.float32(weight_of_one))]).tocsc()
-    rows = beside(both[:, encoded], constant[:, None])
-    wanted = np.concatenate([truth - vectors @ above, np.zeros(num)])
-    ridge = Ridge(alpha=ALPHA, solver="lsqr", fit_intercept=False).fit(rows, wanted).coef_
-    above[encoded] += ridge[:-1].astype(np.float32)
-    return above[None], np.array([ridge[-1] * BIAS_COLUMN], np.float32)
+    both = vstack([csr_matrix(vectors), csr_matrix(fallen * np.float32(weight_of_one))])
+    rows = beside(both, constant[:, None])
+    rest = np.concatenate([truth - vectors @ above, np.zeros(num)])
+    ridge = Ridge(alpha=ALPHA, solver="lsqr", fit_intercept=False).fit(rows, rest).coef_
+    weight = above + ridge[:-1].astype(np.float32)
+    return weight[None], np.array([ridge[-1] * BIAS_COLUMN], np.float32)
 
 
 def _above_twins(fallen: Any) -> np.ndarray:
-    """Weights under which texts are `faults.PENALTY` above their twins in the mean.
+    """Weights under which texts are 1 above their twins in the mean.
 
     By logistic regression of pairs: a ridge on the penalty would spend itself on twins that are far
     below already (Bradley and Terry 1952; Burges et al. 2005).
@@ -203,7 +207,7 @@ def _above_twins(fallen: Any) -> np.ndarray:
     model.fit(fallen.multiply(sign[:, None]).tocsr(), sign)
     weight = np.asarray(model.coef_[0], np.float32)
     gap = float((fallen @ weight).mean())
-    return weight * np.float32(faults.PENALTY / max(gap, MIN_GAP))
+    return weight / np.float32(max(gap, MIN_GAP))
 
 
 def _calibrate(

@@ -91,10 +91,9 @@ class QualitySettings(Section):
 
     From every seed `planted_faults` spoilt twins are made, from which the rater learns what is
     worse; at most one of each of the five faults. `planted_weight` is what all twins say, beside
-    what the teacher says of all seeds, when a ridge on the scores must leave twins where they are.
-    On the documents of `benchmarks.quality_on_real_data`, by deals of their own, at 2 and 4 clean
-    texts are above their corruptions in 0.924 and 0.926 of pairs (en) and 0.905 and 0.906 (zh), and
-    the Spearman correlation with the teacher on unseen sources is 0.43 and 0.42.
+    what the teacher says of all seeds. At 2 clean texts are above their corruptions in 0.92 (en)
+    and 0.89 (zh) of the pairs of `benchmarks.quality_on_real_data`, and the Spearman correlation
+    with the teacher is 0.53.
     """
 
     seed_documents: Positive
