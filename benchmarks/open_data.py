@@ -80,7 +80,12 @@ def records(entry: dict[str, Any]) -> list[Any]:
         return list(rows)[1 if has_header else 0 :]
     if layout == "blocks":
         return [block for block in re.split(r"\n\s*\n", text) if block.strip()]
-    return [unescape(_TAG.sub(" ", text)) if text.lstrip()[:1] == "<" else text]
+    return [plain(text) if text.lstrip()[:1] == "<" else text]
+
+
+def plain(markup: str) -> str:
+    """The text between tags, a blank for each tag."""
+    return unescape(_TAG.sub(" ", markup))
 
 
 def leaves(value: Any) -> Iterator[str]:

@@ -9,7 +9,6 @@ without regard to sentences, letters exchanged for others as by bad OCR.
 
 import re
 from collections.abc import Callable
-from html import unescape
 from random import Random
 from typing import Any
 
@@ -30,7 +29,6 @@ SENTENCE = {
 
 
 ENDED = re.compile(r"[。！？…!?.][”’」』）)\"']*\s*$")
-TAG = re.compile(r"<[^>]*>")
 RUNNING = re.compile(r"<(body|Answer)\b[^>]*>(.*?)</\1>", re.DOTALL)
 
 
@@ -44,7 +42,7 @@ def running(entry: dict[str, Any]) -> list[Any]:
     if not entry["path"].endswith(".xml"):
         return open_data.records(entry)
     raw = (open_data.OPEN.parent / entry["path"]).read_text("utf-8")
-    parts = (unescape(TAG.sub(" ", part)) for _, part in RUNNING.findall(raw))
+    parts = (open_data.plain(part) for _, part in RUNNING.findall(raw))
     return [re.sub(r"\s*\n\s*", "\n", re.sub(r"[^\S\n]+", " ", part)).strip() for part in parts]
 
 

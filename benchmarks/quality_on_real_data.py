@@ -29,12 +29,13 @@ import polars as pl
 from benchmarks.domain_on_real_data import BACKBONES
 from benchmarks.planted import pairs, prose
 from carebot_assets.raters import regressor, rubric
-from carebot_assets.settings import EncoderSettings, load_settings
+from carebot_assets.settings import EncoderSettings, QualitySettings, load_settings
 from carebot_assets.teacher import roles
 from carebot_assets.teacher.client import open_teacher
 
-# Documents of a source to learn from, spoilt twins of each, and the deals of the sources.
-LEARNED, PLANTED, DEALS = 250, 5, range(6, 12)
+# Documents of a source to learn from, deals of the sources, and the settings as they come.
+LEARNED, DEALS = 250, range(12, 18)
+PLAN = QualitySettings(seed_documents=1)
 
 
 def scores_of_teacher(texts: list[str]) -> dict[str, float]:
@@ -91,7 +92,10 @@ def rated(
     for side in (0, 1):
         half = pl.col("source").replace_strict(halves)
         seeds, see = clean.filter(half == side), frame.filter(half != side)
-        trained = regressor.train(seeds, rubric.QUALITY, encoder, 1, planted_faults=planted)
+        trained = regressor.train(
+            seeds, rubric.QUALITY, encoder, 1,
+            planted_faults=planted, planted_weight=PLAN.planted_weight,
+        )  # fmt: skip
         said.append([trained.metrics["spearman"], trained.metrics["length_correlation"]])
         asked = pl.concat([see["clean"], see["corrupted"]]).unique(maintain_order=True)
         with tempfile.TemporaryDirectory() as folder:
@@ -117,7 +121,7 @@ def main() -> None:
     }  # fmt: skip
     print("teacher", result["teacher"])
     for name in sys.argv[1:] or ["char_ngram", "word_ngram"]:
-        for planted in (0, PLANTED):
+        for planted in (0, PLAN.planted_faults):
             deals = [rated(frame, clean, name, planted, deal) for deal in DEALS]
             won = [wins(frame, scores) for scores, _ in deals]
             key = f"{name} with {planted} planted faults"

@@ -59,6 +59,10 @@ def test_planting_is_by_turns_and_the_same_every_time() -> None:
     assert (twins["text"] != frame["text"].gather(twins["origin"])).all()
     assert not faults.plant(frame.with_columns(text=pl.lit("Too short.")), 3, seed=1).height
     assert not faults.plant(frame, 0, seed=1).height
+    # More than there are faults: drawn anew.
+    twins = faults.plant(frame, 10, seed=1)
+    assert set(twins["fault"].value_counts()["count"]) == {80}
+    assert twins.n_unique(["origin", "text"]) > 390
 
 
 def test_a_rater_learns_what_is_worse(tmp_path: Path) -> None:

@@ -4,18 +4,18 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from carebot_assets.raters import faults, regressor, writing
+from carebot_assets.raters import faults, regressor
 
-NUM, ENCODED = 60, 5
+NUM, ENCODED, WRITTEN = 60, 5, 58
 
 
 def made(seed: int) -> tuple[csr_matrix, np.ndarray, csr_matrix]:
     """Vectors of texts, scores that follow the first encoded column, and what twins lack: much of
     the first written column, now and then very much, and a little of the first encoded one."""
     rng = np.random.default_rng(seed)
-    vectors = rng.normal(size=(NUM, ENCODED + writing.WIDTH)) / 4
+    vectors = rng.normal(size=(NUM, ENCODED + WRITTEN)) / 4
     vectors[:, ENCODED:] /= 4
-    fallen = rng.normal(size=(3 * NUM, ENCODED + writing.WIDTH)) / 4
+    fallen = rng.normal(size=(3 * NUM, ENCODED + WRITTEN)) / 4
     fallen[:, ENCODED] += np.where(rng.random(3 * NUM) < 0.1, 8.0, 0.6)
     fallen[:, 0] -= 0.1
     return csr_matrix(vectors), 3 + 2 * vectors[:, 0], csr_matrix(fallen)

@@ -47,6 +47,13 @@ def test_a_text_is_in_its_own_order(lang: str) -> None:
     assert measures(GOOD[lang])["not_disordered"] > measures(mixed)["not_disordered"]
 
 
+def test_words_that_no_training_text_holds_are_known() -> None:
+    text, word = GOOD["zh"], "心肌梗死"
+    assert word not in text
+    whole, turned = (measures(text[:30] + one + text[30:]) for one in (word, word[::-1]))
+    assert whole["odd_narrow"] > turned["odd_narrow"] + 0.1
+
+
 @settings(deadline=None, max_examples=30)
 @given(st.lists(st.text(max_size=60), min_size=1, max_size=6))
 def test_a_row_depends_on_its_own_text_only(texts: list[str]) -> None:

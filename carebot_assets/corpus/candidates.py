@@ -144,23 +144,30 @@ def _gather_keys(
     counts = pairing.counters(
         num_rows * (settings.bands + 1), settings.memory_limit_mb * 2**20 // COUNTERS_SHARE
     )
-    for _, texts, bands in _keys(corpora, settings):
-        pairing.count(texts, counts)
-        pairing.count(bands.ravel(), counts)
-    for slots, texts, bands in _keys(corpora, settings):
-        again = pairing.counted_twice(texts, counts)
-        part = pl.DataFrame({"text": texts[again], "slot": slots[again]})
+    for keys in _keys(corpora, settings):
+        pairing.count(keys.texts, counts)
+        pairing.count(keys.bands.ravel(), counts)
+    for keys in _keys(corpora, settings):
+        again = pairing.counted_twice(keys.texts, counts)
+        part = pl.DataFrame({"text": keys.texts[again], "slot": keys.slots[again]})
         base.execute("INSERT INTO texts FROM part")
-        again = pairing.counted_twice(bands.ravel(), counts)
-        whose = np.repeat(slots, settings.bands)[again]
-        part = pl.DataFrame({"bucket": bands.ravel()[again], "slot": whose})  # noqa: F841
+        again = pairing.counted_twice(keys.bands.ravel(), counts)
+        whose = np.repeat(keys.with_bands, settings.bands)[again]
+        part = pl.DataFrame({"bucket": keys.bands.ravel()[again], "slot": whose})  # noqa: F841
         base.execute("INSERT INTO keys FROM part")
 
 
-def _keys(
-    corpora: dict[str, pl.LazyFrame], settings: DuplicateSettings
-) -> Iterator[tuple["np.ndarray", "np.ndarray", "np.ndarray"]]:
-    """Slots of documents, their texts' hashes, and a row of band hashes each, batch by batch."""
+class _Keys(NamedTuple):
+    """Slots of documents with their texts' hashes; of those with units, a row of band hashes."""
+
+    slots: "np.ndarray"
+    texts: "np.ndarray"
+    with_bands: "np.ndarray"
+    bands: "np.ndarray"
+
+
+def _keys(corpora: dict[str, pl.LazyFrame], settings: DuplicateSettings) -> Iterator[_Keys]:
+    """What documents may have in common, batch by batch."""
     import numpy as np
 
     start, expected = 0, method(settings)
@@ -175,15 +182,11 @@ def _keys(
                 )
             slots = np.arange(start, start + batch.height)
             start += batch.height
-            bands = batch["bands"].list.to_array(settings.bands).to_numpy()
-            texts = batch["text_hash"].hash().to_numpy()
             has_bands = (batch["num_shingles"] > 0).to_numpy()
-            if has_bands.all():
-                yield slots, texts, bands
-            else:
-                yield slots[has_bands], texts[has_bands], bands[has_bands]
-                # No bands at all: a width of none.
-                yield slots[~has_bands], texts[~has_bands], bands[~has_bands, :0]
+            bands = batch["bands"].list.to_array(settings.bands).to_numpy()
+            yield _Keys(
+                slots, batch["text_hash"].hash().to_numpy(), slots[has_bands], bands[has_bands]
+            )
 
 
 def _gather_candidates(

@@ -1,7 +1,7 @@
 """Compiled steps of near-duplicate clustering: what comes twice, pairs in buckets, who survives.
 
 Documents are known by rank: 0 is the one that wins against all others, and those below
-`num_earlier` belong to an earlier corpus. Both steps take their input in chunks and carry what
+`num_earlier` belong to an earlier corpus. All steps take their input in chunks and carry what
 they must remember from one to the next, so that memory does not grow with the corpus. Importing
 this module imports numba; import it inside functions.
 """

@@ -1,13 +1,11 @@
 """How frequent words and characters are: the tables behind oddness and stop words.
 
-The default tables are read from installed packages: English words from the frequency dictionary of
-symspellpy (Google Books n-grams cut down to the words of SCOWL, its first 30,000), Chinese
-characters from the frequencies of jieba's dictionary, where a traditional character counts as much
-as its simplified form. A profile may name files of its own: `unit<TAB>count` lines.
+The default tables are of `word_counts`: the first 30,000 English words, and the characters of
+Chinese words, where a traditional character counts as much as its simplified form. A profile may
+name files of its own: `unit<TAB>count` lines.
 """
 
 from functools import lru_cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,11 +13,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from carebot_assets import word_counts
 from carebot_assets.corpus import lexicons
 
 # What an unknown word or character gets, as in datatrove's `UnigramLogProbFilter`.
 UNKNOWN = float(np.log(1e-9))
-PACKAGED = {"en": ("symspellpy", "frequency_dictionary_en_82_765.txt"), "zh": ("jieba", "dict.txt")}
 NUM_WORDS = 30_000
 _FNV_OFFSET, _FNV_PRIME, _MASK = 0xCBF29CE484222325, 0x100000001B3, (1 << 64) - 1
 # Stop words that are written with another character in traditional text.
@@ -88,7 +86,7 @@ def log_probabilities(lang: str, path: str | None = None) -> dict[str, float]:
     Raises:
         ValueError: the file is missing or has lines of another form.
     """
-    frame = _packaged(lang) if path is None else _own(lang, Path(path))
+    frame = _default(lang) if path is None else _own(lang, Path(path))
     unit = pl.col("unit").str.to_lowercase()
     if lang == "zh":
         unit = unit.str.split("")
@@ -102,22 +100,11 @@ def log_probabilities(lang: str, path: str | None = None) -> dict[str, float]:
     return dict(shares.iter_rows())
 
 
-def _packaged(lang: str) -> pl.DataFrame:
-    """`unit`, `count` of the dictionary that an installed package carries."""
-    package, name = PACKAGED[lang]
-    spec = find_spec(package)  # not importlib.resources, which imports the package
-    folders = (spec.submodule_search_locations or []) if spec else []
-    file = next((Path(f) / name for f in folders if (Path(f) / name).is_file()), None)
-    if file is None:
-        raise ValueError(
-            f"the package {package} with its {name} is not installed; install it or give "
-            f"rules.unigrams.{lang}"
-        )
-    columns = pl.read_csv(
-        file, separator=" ", has_header=False, quote_char=None, columns=[0, 1], infer_schema=False
-    )
-    unit, count = columns
-    frame = pl.DataFrame({"unit": unit, "count": count.cast(pl.Float64)})
+def _default(lang: str) -> pl.DataFrame:
+    try:
+        frame = word_counts.packaged(lang)
+    except ValueError as error:
+        raise ValueError(f"{error}; install it or give rules.unigrams.{lang}") from None
     return frame.head(NUM_WORDS) if lang == "en" else frame
 
 

@@ -18,26 +18,29 @@ import numpy as np
 import polars as pl
 
 from carebot_assets.raters import discourse_kernels as loops
-from carebot_assets.raters import faults, ngrams
+from carebot_assets.raters import faults, ngrams, ranking
 
 FEATURES = 1 << 17
 MEASURES = ("not_disordered", "not_patched", "not_broken_off")
 # Twins of every text of each kind; which part of a text is left by a cut.
 TWINS, LEFT = 4, (0.3, 0.95)
-C, SEED = 0.3, 20241215
+C, TOLERANCE, SEED = 0.3, 1e-2, 20241215
 
 Units = tuple[np.ndarray, ...]
 
 
 def fit(texts: pl.Series, han: np.ndarray) -> np.ndarray:
     """Weights, a row a fault: what speaks for a text and against its twins."""
+    from scipy.sparse import vstack
+
     units = split(texts)
     clean, reorder = relations(units, han), loops.kernels()[1]
     disordered = [clean - relations(reorder(*units, turn), han) for turn in range(TWINS)]
     patched = [clean - relations(split(_patched(texts, han, turn)), han) for turn in range(TWINS)]
     whole = endings(units, han)
     broken_off = [whole - endings(units, han, turn) for turn in range(TWINS)]
-    return np.stack([_weights(disordered), _weights(patched), _weights(broken_off)])
+    lacking = (vstack(rows).tocsr() for rows in (disordered, patched, broken_off))
+    return np.stack([ranking.above(rows, C, TOLERANCE) for rows in lacking])
 
 
 def measure(texts: pl.Series, han: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -87,22 +90,6 @@ def endings(units: Units, han: np.ndarray, turn: int | None = None) -> Any:
                       shape=(len(stops), FEATURES))  # fmt: skip
     rows.sum_duplicates()
     return rows
-
-
-def _weights(missing: list[Any]) -> np.ndarray:
-    """Weights under which what twins lack is positive, by logistic regression."""
-    from scipy.sparse import vstack
-    from sklearn.linear_model import LogisticRegression
-
-    rows = vstack(missing).tocsr()
-    rows = rows[np.diff(rows.indptr) > 0]
-    if rows.shape[0] < 2:
-        return np.zeros(FEATURES, np.float32)
-    # Which of two comes first says nothing: half of the pairs are turned, without an intercept.
-    sign = np.where(np.arange(rows.shape[0]) % 2, 1.0, -1.0)
-    model = LogisticRegression(C=C, fit_intercept=False, solver="liblinear", tol=1e-2)
-    model.fit(rows.multiply(sign[:, None]).tocsr(), sign)
-    return np.asarray(model.coef_[0], np.float32)
 
 
 def _patched(texts: pl.Series, han: np.ndarray, turn: int) -> pl.Series:

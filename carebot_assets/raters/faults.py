@@ -84,7 +84,7 @@ def plant(seeds: pl.DataFrame, num_each: int, seed: int) -> pl.DataFrame:
 
     Args:
         seeds: `text`, `lang`.
-        num_each: twins of every seed, at most one of each fault.
+        num_each: twins of every seed; of more than there are faults, some have the same fault.
         seed: of the choices.
     """
     adverts = yaml.safe_load(ADVERTS_FILE.read_text("utf-8"))
@@ -98,7 +98,7 @@ def plant(seeds: pl.DataFrame, num_each: int, seed: int) -> pl.DataFrame:
             continue
         rng = Random(f"{seed}:{text}")
         first = rng.randrange(len(names))
-        for turn in range(min(num_each, len(names))):
+        for turn in range(num_each):
             name = names[(first + turn) % len(names)]
             wanted = adverts["zh" if lang == "zh" else "en"]
             twin = FAULTS[name](text, rng, rng.choice(same[lang]), wanted)

@@ -1,4 +1,4 @@
-"""A rater of one rubric: a ridge head on an encoder that predicts the teacher's score."""
+"""A rater of one rubric: a linear head on an encoder that predicts the teacher's score."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from carebot_assets.raters import faults, scores, writing
+from carebot_assets.raters import faults, ranking, scores, writing
 from carebot_assets.raters.classifier import split
 from carebot_assets.raters.encoder import Encoder, open_encoder
 from carebot_assets.raters.head import (
@@ -29,8 +29,8 @@ CALIBRATION_FOLDS = 3
 MIN_SLOPE = 0.3
 # Large enough for the ridge to leave the bias alone.
 BIAS_COLUMN = 10.0
-# Of the regression of pairs: inverse strength of its penalty, least mean gap.
-PAIRS_C, MIN_GAP = 30.0, 1e-3
+# Of the regression of pairs: inverse strength of its penalty, when it stops, least mean gap.
+PAIRS_C, TOLERANCE, MIN_GAP = 30.0, 1e-3, 1e-3
 
 
 def train(
@@ -43,14 +43,14 @@ def train(
     cuts: tuple[float, ...] = (3.0, 4.0),
     folder: Path | None = None,
     planted_faults: int = 0,
-    planted_weight: float = 2.0,
+    planted_weight: float = 1.0,
 ) -> Trained:
     """Fit the head on scored texts and measure it on those held out.
 
     With planted faults the head also sees how a text is written, and learns from twins of the
     training texts what sets each above them; what that leaves of the teacher's scores is the
-    ridge's. Slope and shift that undo the ridge's shrinking are fitted
-    on training rows, each seen by a head that had not learned from it.
+    ridge's. Slope and shift that undo the ridge's shrinking are fitted on training rows, each seen
+    by a head that had not learned from it.
 
     Args:
         seeds: `text`, `score`, `lang`, `source`; rows without a score must have been left out.
@@ -173,15 +173,15 @@ def _fit(
     from scipy.sparse import csr_matrix, vstack
     from sklearn.linear_model import Ridge
 
-    # A single pair is no two classes.
+    # A single pair is nothing to learn from, and would weigh as much as all.
     fallen = fallen if fallen.shape[0] > 1 else fallen[:0]
     num = fallen.shape[0]
     above = np.zeros(vectors.shape[1], np.float32)
     if num:
         above = _above_twins(fallen)
         spread, common = np.cov(vectors @ above, truth, ddof=0)[0]
-        wanted = (common + planted_weight * faults.PENALTY) / (spread + planted_weight)
-        above *= np.float32(wanted)
+        share = (common + planted_weight * faults.PENALTY) / (spread + planted_weight)
+        above *= np.float32(share)
     # All twins together weigh so much, however many there are.
     weight_of_one = np.sqrt(planted_weight * len(truth) / max(1, num))
     constant = np.concatenate([np.full(len(truth), BIAS_COLUMN), np.zeros(num)])
@@ -197,15 +197,11 @@ def _above_twins(fallen: Any) -> np.ndarray:
     """Weights under which texts are 1 above their twins in the mean.
 
     By logistic regression of pairs: a ridge on the penalty would spend itself on twins that are far
-    below already (Bradley and Terry 1952; Burges et al. 2005).
+    below already.
     """
-    from sklearn.linear_model import LogisticRegression
+    from scipy.sparse import csr_matrix
 
-    # Which of two comes first says nothing: half of the pairs are turned, without an intercept.
-    sign = np.where(np.arange(fallen.shape[0]) % 2, 1.0, -1.0)
-    model = LogisticRegression(C=PAIRS_C, fit_intercept=False, solver="liblinear", tol=1e-3)
-    model.fit(fallen.multiply(sign[:, None]).tocsr(), sign)
-    weight = np.asarray(model.coef_[0], np.float32)
+    weight = ranking.above(csr_matrix(fallen), PAIRS_C, TOLERANCE)
     gap = float((fallen @ weight).mean())
     return weight / np.float32(max(gap, MIN_GAP))
 

@@ -3,8 +3,9 @@
 What a bag of n-grams or one vector of a text cannot see: whether sentences follow from each other,
 whether a passage or an advert has been put in, whether characters are wrong, whether the text
 breaks off. What is usual is learned from the seeds: a small character model for what is odd, which
-n-grams are common (`passages`), in which order people write (`discourse`). Each row depends on its
-own text only.
+n-grams are common (`passages`), in which order people write (`discourse`). The character model
+knows common Chinese words besides: some hundred texts hold too few of them, and a wrong character
+or a seam is where words end. Each row depends on its own text only.
 """
 
 from collections.abc import Mapping
@@ -14,14 +15,15 @@ from functools import cache
 import numpy as np
 import polars as pl
 
+from carebot_assets import word_counts
 from carebot_assets.raters import discourse, ngrams, passages
 from carebot_assets.raters.writing_kernels import kernels
 
 MAX_CHARS = 6000
 # Texts measured at once: their n-grams are many times as large as they are.
 CHUNK_ROWS = 4096
-# Counters of the character model.
-COUNTERS = 1 << 20
+# Counters of the character model, and from which count in jieba's dictionary it knows a word.
+COUNTERS, MIN_WORD_COUNT = 1 << 21, 100
 # Training texts are measured in this many parts, each by what is usual in the others.
 FOLDS = 4
 # Of a measure: its least spread, how many spreads count, and what one weighs beside a unit vector.
@@ -35,16 +37,13 @@ MEASURES = (
 )  # fmt: skip
 
 
-# Columns of a text: every measure of each of two languages.
-WIDTH = 2 * len(MEASURES)
-
-
 @dataclass(frozen=True)
 class Usual:
     """What good texts are like.
 
     Attributes:
-        runs: counts of hashed runs of one to four characters: a model of the next character.
+        runs: how often every hashed run of up to four characters comes, and how many characters
+            follow it; the last column is that of the run of none. A model of the next character.
         pieces: in how many pieces of texts an n-gram occurs; see `passages`.
         topics: what n-grams are about; see `passages`.
         order: weights of the relations between sentences; see `discourse`.
@@ -58,8 +57,9 @@ class Usual:
     @classmethod
     def fit(cls, texts: pl.Series) -> "Usual":
         cut = texts.fill_null("").str.head(MAX_CHARS)
-        runs, han = np.zeros(COUNTERS, np.uint16), _is_han(cut)
-        kernels()[0](*_points(cut), runs)
+        runs, han = np.zeros((2, COUNTERS + 1), np.uint32), _is_han(cut)
+        for known in (cut, _words()):
+            kernels()[0](*_points(known), runs)
         return cls(runs, *passages.fit(cut, han), discourse.fit(cut, han))
 
 
@@ -80,14 +80,14 @@ class Writing:
         self.usual, self.centre, self.spread = usual, centre, spread
 
     def encode(self, texts: pl.Series) -> np.ndarray:
-        """One row of `WIDTH` numbers a text."""
+        """One row a text: every measure of each of two languages."""
         return self._scaled(measure(texts, self.usual), texts)
 
     def _scaled(self, rows: np.ndarray, texts: pl.Series) -> np.ndarray:
         num, lang = len(MEASURES), _is_han(texts).astype(int)
         expected = np.einsum("nk,nkm->nm", _length(texts), self.centre[lang])
         around = np.clip((rows - expected) / self.spread[lang], -MAX_SPREADS, MAX_SPREADS)
-        scaled = np.zeros((len(rows), WIDTH), np.float32)
+        scaled = np.zeros((len(rows), 2 * num), np.float32)
         np.put_along_axis(scaled, lang[:, None] * num + np.arange(num), around * SCALE, 1)
         return scaled
 
@@ -147,6 +147,15 @@ def _measure(cut: pl.Series, usual: Usual) -> np.ndarray:
             _surface(cut),
         ]
     )
+
+
+@cache
+def _words() -> pl.Series:
+    """Common Chinese words, each as often as its frequency has doublings."""
+    word, count = pl.col("unit"), pl.col("count")
+    times = (count / MIN_WORD_COUNT + 1).log(2).floor().cast(pl.UInt32)
+    known = word_counts.packaged("zh").filter(count >= MIN_WORD_COUNT, word.str.len_chars() > 1)
+    return known.select(word.repeat_by(times).explode())["unit"]
 
 
 def _is_han(texts: pl.Series) -> np.ndarray:

@@ -1,9 +1,16 @@
-"""Compiled loops of `writing`: counting and oddness of many texts at once."""
+"""Compiled loops of `writing`: a character model and the oddness of many texts at once.
+
+The model: what character follows up to three others. Source: Witten and Bell 1991 (method C), as
+interpolated by Chen and Goodman 1999.
+"""
 
 from functools import cache
 from typing import Any
 
 import numpy as np
+
+# Characters that a text might hold, of whatever script; those of the narrow window.
+ALIKE, NARROW = 20000.0, 5
 
 
 @cache
@@ -18,14 +25,17 @@ def kernels() -> tuple[Any, Any]:
 
     @njit(cache=True)  # type: ignore[untyped-decorator]
     def count(points, offsets, counts):  # type: ignore[no-untyped-def]
+        last = counts.shape[1] - 1
         for row in range(len(offsets) - 1):
             for i in range(offsets[row], offsets[row + 1]):
-                code = np.uint64(1469598103934665603)
+                code, before = np.uint64(1469598103934665603), last
+                counts[0, before] += 1
                 for n in range(min(4, offsets[row + 1] - i)):
                     code = (code ^ np.uint64(points[i + n])) * np.uint64(1099511628211)
-                    at = slot(code, len(counts))
-                    if counts[at] < 65535:
-                        counts[at] += 1
+                    at = slot(code, last)
+                    counts[1, before] += counts[0, at] == 0
+                    counts[0, at] += 1
+                    before = at
 
     @njit(cache=True)  # type: ignore[untyped-decorator]
     def oddness(points, offsets, counts, window):  # type: ignore[no-untyped-def]
@@ -34,8 +44,9 @@ def kernels() -> tuple[Any, Any]:
         for row in range(len(offsets) - 1):
             most = max(most, offsets[row + 1] - offsets[row])
         found = np.zeros(most + 1)
-        seen = np.zeros((4, most + 4))
-        total = 20000.0
+        seen, kinds = np.zeros((4, most + 4)), np.zeros((4, most + 4))
+        last = counts.shape[1] - 1
+        total, distinct = float(counts[0, last]), float(counts[1, last])
         for row in range(len(offsets) - 1):
             start, num = offsets[row], offsets[row + 1] - offsets[row]
             if num < 2 * window:
@@ -44,17 +55,17 @@ def kernels() -> tuple[Any, Any]:
                 code = np.uint64(1469598103934665603)
                 for n in range(min(4, num - i)):
                     code = (code ^ np.uint64(points[start + i + n])) * np.uint64(1099511628211)
-                    seen[n, i] = counts[slot(code, len(counts))]
+                    at = slot(code, last)
+                    seen[n, i], kinds[n, i] = counts[0, at], counts[1, at]
             mean = 0.0
             for i in range(num):
-                # Additive smoothing towards the shorter context, the longest known one counting.
-                p = (seen[0, i] + 0.1) / (total + seen[0, i])
-                if i >= 1:
-                    p = (seen[1, i - 1] + 2.0 * p) / (seen[0, i - 1] + 2.0)
-                if i >= 2:
-                    p = (seen[2, i - 2] + 2.0 * p) / (seen[1, i - 2] + 2.0)
-                if i >= 3:
-                    p = (seen[3, i - 3] + 2.0 * p) / (seen[2, i - 3] + 2.0)
+                # A context that many characters follow says little of the next one, and gives way
+                # to the shorter context; the shortest gives way to all characters alike.
+                p = (seen[0, i] + distinct / ALIKE) / (total + distinct)
+                for n in range(1, min(3, i) + 1):
+                    others = kinds[n - 1, i - n]
+                    if others > 0:
+                        p = (seen[n, i - n] + others * p) / (seen[n - 1, i - n] + others)
                 found[i] = np.log(min(1.0, p))
                 mean += found[i]
             mean /= num
@@ -62,9 +73,10 @@ def kernels() -> tuple[Any, Any]:
             short, narrow, num_pairs = 0.0, 0.0, 0
             for i in range(num):
                 short += found[i]
-                if i >= 5:
-                    short -= found[i - 5]
-                    narrow = min(narrow, short / 5)
+                if i >= NARROW:
+                    short -= found[i - NARROW]
+                if i >= NARROW - 1:
+                    narrow = min(narrow, short / NARROW)
                 num_pairs += i > 0 and found[i] < mean - 2.5 and found[i - 1] < mean - 2.5
                 part += found[i]
                 if i >= window:

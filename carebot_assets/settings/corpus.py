@@ -152,8 +152,8 @@ class DuplicateSettings(Section):
     profile file): what resembles a document of theirs is removed. Of others the source first in
     `prefer_sources` survives, then the highest `best_by` (a numeric column of `documents` or
     `text_measures`; the lowest with a leading minus), then the first by source name and doc_id.
-    `memory_limit_mb` is DuckDB's share of the memory, beyond which it spills to disk; reading the
-    signatures and comparing them takes 200 to 300 MB besides.
+    `memory_limit_mb` is DuckDB's share of the memory, beyond which it spills to disk; an eighth of
+    it is used besides for counting hashes, and 200 to 300 MB for reading and comparing signatures.
     """
 
     ngram: Positive = 5

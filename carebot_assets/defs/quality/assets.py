@@ -78,16 +78,17 @@ def quality_seed_scores(step: Step, teacher: TeacherResource) -> dict[str, Any]:
               "quality.planted_faults", "quality.planted_weight", "encoder"],
     kinds={"scikitlearn"},
     pool="gpu",
-    version="7",
+    version="8",
 )  # fmt: skip
 def quality_rater(step: Step, launcher: Launcher) -> dict[str, Any]:
-    """Quality rater: a ridge head on an encoder that predicts the teacher's score.
+    """Quality rater: a linear head on an encoder that predicts the teacher's score.
 
     Beside the encoder's vectors it sees how a text is written (order of its sentences, passages
-    foreign to the rest, oddness, ending; each beside what is usual at the text's length), and
-    it learns from spoilt twins of its seeds, which have to be a point lower: sentences disordered,
-    passages patched in, adverts, misread characters, broken off. `planted_won_ratio` is how often a
-    validation text is above a spoilt twin of itself.
+    foreign to the rest, oddness, ending; each beside what is usual at the text's length). What sets
+    its seeds above spoilt twins of themselves (sentences disordered, passages patched in, adverts,
+    misread characters, broken off) is learned from these pairs, the rest from the scores; of
+    `planted_weight` is how far they are set apart. `planted_won_ratio` is how often a validation
+    text is above a spoilt twin of itself.
     Spearman correlation, mean absolute error and agreement at the two thresholds are those of
     validation, by language, source and length too; near-duplicates never straddle the split.
     `length_correlation` shows how far the rater merely measures length. Scores are clipped to
@@ -126,7 +127,7 @@ def quality_rater(step: Step, launcher: Launcher) -> dict[str, Any]:
               "quality.planted_faults", "quality.planted_weight", "quality.backbones"],
     kinds={"scikitlearn", "matplotlib"},
     pool="gpu",
-    version="4",
+    version="5",
 )  # fmt: skip
 def quality_backbones(step: Step) -> dict[str, Any]:
     """The quality rater's head on several frozen encoders, side by side on the same split.
