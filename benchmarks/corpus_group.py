@@ -1,11 +1,13 @@
 """The corpus group from raw parquet to filtered corpus: throughput, growth and memory.
 
     python -m benchmarks.corpus_group [--documents 10000 100000] [--shard-mb 64] [--rounds 3]
+                                      [--to filtered_corpus]
 
 The sample world at scale (text of both languages, about 1 kB a document) is written as parquet
 files of `--shard-mb` of text each, a file a shard. Every asset of the group and all its checks then
 run as `carebot run` runs them: one Dagster run a shard on a persistent instance, in a process of
-its own. The two judges that are models are replaced by stand-ins that decide by the document's id.
+its own; with `--to`, only an asset and what it needs, as `carebot run ASSET` does. The two judges
+that are models are replaced by stand-ins that decide by the document's id.
 
 Seconds are CPU seconds of the whole process, start and imports included. Prints one JSON line.
 """
@@ -133,11 +135,12 @@ def child(*arguments: str, **environ: str) -> dict[str, Any]:
     return answer
 
 
-def measure(world: Path) -> dict[str, Any]:
+def measure(world: Path, wanted: list[str]) -> dict[str, Any]:
     """One run of the group over a world in a fresh store and a fresh Dagster home."""
     with tempfile.TemporaryDirectory(dir=world, prefix="run-") as folder:
         return child(
             "--run",
+            *wanted,
             CAREBOT_PROFILE=str(world / "bench.yaml"),
             CAREBOT_SET__store__root=f"{folder}/store",
             DAGSTER_HOME=f"{folder}/dagster",
@@ -169,7 +172,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--write", nargs=3, help=argparse.SUPPRESS)
     parser.add_argument("--watched", nargs=3, help=argparse.SUPPRESS)
-    parser.add_argument("--run", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--to", nargs="+", default=[], help="assets to stop at")
+    parser.add_argument("--run", nargs="*", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.write:
         folder, documents, shard_mb = asked.write
@@ -182,10 +186,10 @@ def main() -> None:
         answer = corpus_group_run.run_watched(Path(small), Path(large), float(cap_mb))
         print(json.dumps(answer))
         return
-    if asked.run:
+    if asked.run is not None:
         from benchmarks import corpus_group_run
 
-        print(json.dumps(corpus_group_run.run()))
+        print(json.dumps(corpus_group_run.run(asked.run)))
         return
     with tempfile.TemporaryDirectory(prefix="corpus-group-") as folder:
         worlds = {}
@@ -196,7 +200,7 @@ def main() -> None:
         rounds: dict[Path, list[dict[str, Any]]] = {world: [] for world in worlds}
         for _ in range(asked.rounds):
             for world, done in rounds.items():
-                done.append(measure(world))
+                done.append(measure(world, asked.to))
         rows = [shares(done) | {"bytes": worlds[w]["bytes"]} for w, done in rounds.items()]
     growth = [row["microseconds_per_document"] for row in rows]
     print(

@@ -1,7 +1,7 @@
 """How often words are used, as the dictionaries of installed packages say.
 
 English words from the frequency dictionary of symspellpy (Google Books n-grams cut down to the
-words of SCOWL), Chinese words from the dictionary of jieba; the most frequent first.
+words of SCOWL), Chinese words from the dictionary of jieba.
 """
 
 from importlib.util import find_spec
@@ -13,7 +13,7 @@ FILES = {"en": ("symspellpy", "frequency_dictionary_en_82_765.txt"), "zh": ("jie
 
 
 def packaged(lang: str) -> pl.DataFrame:
-    """`unit` and `count` of every word, the most frequent first.
+    """`unit` and `count` of every word, in the dictionary's order.
 
     Raises:
         ValueError: the package is not installed.
@@ -28,5 +28,4 @@ def packaged(lang: str) -> pl.DataFrame:
         file, separator=" ", has_header=False, quote_char=None, columns=[0, 1], infer_schema=False
     )
     unit, count = columns
-    frame = pl.DataFrame({"unit": unit, "count": count.cast(pl.Float64)})
-    return frame.sort("count", descending=True, maintain_order=True)
+    return pl.DataFrame({"unit": unit, "count": count.cast(pl.Float64)})

@@ -18,10 +18,15 @@ SIMPLIFY = opencc.OpenCC("t2s").convert
 
 
 def fold(char: str) -> str:
-    """One character for another, as far as that is one character."""
+    """One character for another, as far as that is one character of the first two planes.
+
+    Of those beyond, which have other forms, normalised text holds none.
+    """
+    if ord(char) >= 0x20000:
+        return char
     wide = unicodedata.normalize("NFKC", char)
     char = plain.fold(wide if len(wide) == 1 and ord(wide) < 0x20000 else char)
-    simple = SIMPLIFY(char) if plain.is_cjk(char) and ord(char) < 0x20000 else char
+    simple = SIMPLIFY(char) if plain.is_cjk(char) else char
     return simple if len(simple) == 1 and ord(simple) < 0x20000 else char
 
 
@@ -43,6 +48,7 @@ def windows_of(text: str | None, n: int) -> list[int]:
         ("(Ｂ) V１ 導聯，①", ["v1", "导", "联"]),
         ("头发 頭髮 ⼀", ["头", "发", "头", "发", "一"]),
         ("𠀀 é", ["𠀀", "é"]),
+        ("\U0002f800", ["\U0002f800"]),
     ],
 )
 def test_units(text: str, units: list[str]) -> None:

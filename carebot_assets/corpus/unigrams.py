@@ -93,7 +93,7 @@ def log_probabilities(lang: str, path: str | None = None) -> dict[str, float]:
     counts = frame.with_columns(unit=unit)
     if lang == "zh":
         counts = counts.explode("unit").filter(pl.col("unit").str.len_chars() == 1)
-    counts = counts.group_by("unit", maintain_order=True).agg(pl.col("count").sum())
+    counts = counts.group_by("unit").agg(pl.col("count").sum())
     if lang == "zh" and path is None:
         counts = _with_traditional(counts)
     shares = counts.select("unit", (pl.col("count") / pl.col("count").sum()).log())

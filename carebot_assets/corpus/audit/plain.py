@@ -8,7 +8,8 @@ from itertools import chain
 
 import polars as pl
 
-BATCH_DOCUMENTS = 8192
+from carebot_assets import parquet
+
 # Whatever is a character but for those of private use.
 _CODES = (range(0xD800), range(0xF900, 0x32000), range(0xE0000, 0xE01F0))
 
@@ -18,8 +19,8 @@ _UNIT = rf"[{_CJK}]|[[\p{{L}}\p{{M}}\p{{N}}]--[{_CJK}]]+"
 
 
 def batches(corpus: pl.LazyFrame) -> Iterator[pl.DataFrame]:
-    """Ids and texts of all documents, some at a time."""
-    return iter(corpus.select("doc_id", "text").collect_batches(chunk_size=BATCH_DOCUMENTS))
+    """Ids and texts of all documents, as many at a time as there are in a row group."""
+    return parquet.groups(corpus.select("doc_id", "text"))
 
 
 def units(text: pl.Expr) -> pl.Expr:
@@ -39,8 +40,7 @@ def letters(text: pl.Expr) -> pl.Expr:
 def _folded(text: pl.Expr) -> pl.Expr:
     """The text in compatibility form, lower case and Simplified characters."""
     is_ascii = text.str.len_bytes() == text.str.len_chars()
-    other = pl.when(~is_ascii).then(text)
-    joins = other.str.contains(_joining())
+    joins = pl.when(~is_ascii).then(text).str.contains(_joining())
     slow = pl.when(joins).then(text).str.normalize("NFKC").str.to_lowercase()
     return pl.coalesce(
         pl.when(is_ascii).then(text).str.to_lowercase(),
@@ -68,23 +68,24 @@ def _simplified() -> dict[str, str]:
 @lru_cache(maxsize=1)
 def _folds() -> dict[str, str]:
     """What each character becomes, whatever stands beside it."""
-    simplified = _simplified()
-    found = {}
-    for character in map(chr, chain(*_CODES)):
-        lower = unicodedata.normalize("NFKC", character).lower()
-        folded = "".join(simplified.get(c, c) for c in lower)
-        if folded != character:
-            found[character] = folded
-    return found
+    folded = _lower().str.replace_many(_simplified())
+    return {one: other for one, other in zip(_characters(), folded, strict=True) if one != other}
 
 
 @lru_cache(maxsize=1)
 def _joining() -> str:
     """Class of the characters that become one with a neighbour: marks, parts of Hangul syllables,
     what is made of such; and a capital sigma, which depends on its place."""
+    joins = _characters().filter(_lower().str.contains(r"[\p{M}\x{1100}-\x{11FF}]"))
+    return f"[\u03a3{re.escape(''.join(joins))}]"
 
-    def joins(character: str) -> bool:
-        parts = unicodedata.normalize("NFKC", character).lower()
-        return any(unicodedata.category(c)[0] == "M" or "\u1100" <= c <= "\u11ff" for c in parts)
 
-    return f"[\u03a3{re.escape(''.join(c for c in map(chr, chain(*_CODES)) if joins(c)))}]"
+@lru_cache(maxsize=1)
+def _characters() -> pl.Series:
+    return pl.Series([chr(code) for code in chain(*_CODES)])
+
+
+@lru_cache(maxsize=1)
+def _lower() -> pl.Series:
+    """Each character alone in compatibility form and lower case."""
+    return _characters().str.normalize("NFKC").str.to_lowercase()

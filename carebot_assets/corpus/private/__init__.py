@@ -91,16 +91,33 @@ def spans(texts: pl.Series) -> pl.DataFrame:
     Spans do not overlap: what one detector has claimed the next ones do not see.
     """
     view = _folded(texts.clone())  # `scatter` works in place
-    scopes = {name: test(view).fill_null(False).arg_true() for name, test in SCOPES.items()}
+    candidates = _candidates(view)
     found = [pl.DataFrame(schema=SPANS)]
     for detector in DETECTORS:
-        rows = _holding(view, scopes.get(detector.scope), detector.gate)
-        rows = _holding(view, rows, detector.pattern)
+        rows = _holding(view, candidates[detector], detector.pattern)
         if not rows.is_empty():
             claimed, rewritten = _claim(view.gather(rows), rows, detector)
             found.append(claimed)
             view = view.scatter(rows, rewritten)
     return pl.concat(found).drop_nulls("kind")
+
+
+def _candidates(texts: pl.Series) -> dict[Detector, pl.Series]:
+    """Rows of a detector's scope whose text passes its gate, before anything is claimed."""
+    found = dict[Detector, pl.Series]()
+    for scope in {detector.scope for detector in DETECTORS}:
+        own = [detector for detector in DETECTORS if detector.scope == scope]
+        rows = SCOPES[scope](texts).fill_null(False).arg_true() if scope in SCOPES else None
+        inside = texts if rows is None else texts.gather(rows)
+        # One call for all of them: each has a cost of its own, however few the texts.
+        gates = sorted({detector.gate for detector in own})
+        passed = inside.to_frame("text").select(
+            pl.col("text").str.contains(gate).fill_null(False).alias(gate) for gate in gates
+        )
+        for detector in own:
+            held = passed[detector.gate].arg_true()
+            found[detector] = held if rows is None else rows.gather(held)
+    return found
 
 
 def _holding(texts: pl.Series, rows: pl.Series | None, pattern: str) -> pl.Series:
