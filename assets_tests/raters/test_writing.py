@@ -90,6 +90,17 @@ def test_length_says_nothing(lang: str) -> None:
     assert most(writing.learn(texts, texts, np.arange(70))[1]) < 0.1
 
 
+def test_what_is_usual_is_learned_from_so_many_texts_and_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    texts = pl.Series([f"{text} {n}" for n in range(10) for text in GOOD.values()])
+    whole = Usual.fit(texts)
+    monkeypatch.setattr(writing, "MAX_TEXTS", 6)
+    part = Usual.fit(texts)
+    assert 0 < part.pieces[-1] < whole.pieces[-1]
+    np.testing.assert_array_equal(part.runs, Usual.fit(texts).runs)
+
+
 def test_it_is_kept_as_tensors() -> None:
     texts = pl.Series(list(GOOD.values()) * 4)
     learned, _ = writing.learn(texts, texts, np.arange(8))

@@ -20,6 +20,9 @@ from carebot_assets.raters import discourse, ngrams, passages
 from carebot_assets.raters.writing_kernels import kernels
 
 MAX_CHARS = 6000
+# Texts that what is usual is learned from: n-grams of all of them are in memory at once, up to half
+# a megabyte a text.
+MAX_TEXTS, SEED = 8000, 20241215
 # Texts measured at once: their n-grams are many times as large as they are.
 CHUNK_ROWS = 4096
 # Counters of the character model, and from which count in jieba's dictionary it knows a word.
@@ -56,6 +59,8 @@ class Usual:
 
     @classmethod
     def fit(cls, texts: pl.Series) -> "Usual":
+        if len(texts) > MAX_TEXTS:
+            texts = texts.sample(MAX_TEXTS, seed=SEED)
         cut = texts.fill_null("").str.head(MAX_CHARS)
         runs, han = np.zeros((2, COUNTERS + 1), np.uint32), _is_han(cut)
         for known in (cut, _words()):
