@@ -86,9 +86,10 @@ def quality_rater(step: Step, launcher: Launcher) -> dict[str, Any]:
     Beside the encoder's vectors it sees how a text is written (order of its sentences, passages
     foreign to the rest, oddness, ending; each beside what is usual at the text's length). What sets
     its seeds above spoilt twins of themselves (sentences disordered, passages patched in, adverts,
-    misread characters, broken off) is learned from these pairs, the rest from the scores; of
-    `planted_weight` is how far they are set apart. `planted_won_ratio` is how often a validation
+    misread characters, broken off) is learned from these pairs, the rest from the scores;
+    `planted_weight` says how far apart they are set. `planted_won_ratio` is how often a validation
     text is above a spoilt twin of itself.
+
     Spearman correlation, mean absolute error and agreement at the two thresholds are those of
     validation, by language, source and length too; near-duplicates never straddle the split.
     `length_correlation` shows how far the rater merely measures length. Scores are clipped to
