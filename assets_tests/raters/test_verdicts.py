@@ -81,6 +81,7 @@ def test_keep_rate(rows: list[tuple[str, float | None]], passed: bool) -> None:
         ([("keep", 3.0)] * 10, False),
         ([("keep", 3.0), ("drop", 2.0)] * 5, True),
         ([("keep", 3.0), ("keep", 3.001)], True),
+        ([("keep", 3.0)] * 2, False),
         ([("keep", 3.0)], True),
         ([("skip", None)], True),
     ],

@@ -144,16 +144,16 @@ def _gather_keys(
     counts = pairing.counters(
         num_rows * (settings.bands + 1), settings.memory_limit_mb * 2**20 // COUNTERS_SHARE
     )
-    for keys in _keys(corpora, settings):
-        pairing.count(keys.texts, counts)
-        pairing.count(keys.bands.ravel(), counts)
-    for keys in _keys(corpora, settings):
-        again = pairing.counted_twice(keys.texts, counts)
-        part = pl.DataFrame({"text": keys.texts[again], "slot": keys.slots[again]})
+    for batch in _keys(corpora, settings):
+        pairing.count(batch.texts, counts)
+        pairing.count(batch.bands.ravel(), counts)
+    for batch in _keys(corpora, settings):
+        again = pairing.counted_twice(batch.texts, counts)
+        part = pl.DataFrame({"text": batch.texts[again], "slot": batch.slots[again]})
         base.execute("INSERT INTO texts FROM part")
-        again = pairing.counted_twice(keys.bands.ravel(), counts)
-        whose = np.repeat(keys.with_bands, settings.bands)[again]
-        part = pl.DataFrame({"bucket": keys.bands.ravel()[again], "slot": whose})  # noqa: F841
+        again = pairing.counted_twice(batch.bands.ravel(), counts)
+        whose = np.repeat(batch.with_bands, settings.bands)[again]
+        part = pl.DataFrame({"bucket": batch.bands.ravel()[again], "slot": whose})  # noqa: F841
         base.execute("INSERT INTO keys FROM part")
 
 

@@ -61,10 +61,11 @@ def not_collapsed(metrics: Mapping[str, Any]) -> Finding:
 
 
 def not_constant(scores: pl.LazyFrame, column: str) -> Finding:
-    """Scores differ between documents; of a few documents they may happen to be alike."""
+    """Scores differ between documents; those of a few may happen to differ by little."""
     value = pl.col(column)
     num, spread = scores.select(value.count().alias("num"), value.std()).collect().row(0)
-    passed = num < MIN_SCORES or (spread is not None and spread >= MIN_SCORE_STD)
+    differ = spread is not None and spread > 0
+    passed = num < 2 or (differ and (num < MIN_SCORES or spread >= MIN_SCORE_STD))
     text = f"standard deviation {0.0 if spread is None else spread:.4g} of {num} scores"
     return Finding(passed, text, {"num_scores": num, "std": spread})
 

@@ -166,9 +166,9 @@ def _fit(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Weight and bias of the sum of two: what sets texts above their twins, and a ridge on scores.
 
-    How much of the first, is between what the teacher's scores say of it and the penalty, as
-    `planted_weight` has it. The ridge is for what that leaves of the scores, and is to leave twins
-    where they are.
+    How much of the first there is lies between what the teacher's scores say of it and the penalty,
+    as `planted_weight` has it. The ridge is for what that leaves of the scores, and is to leave
+    twins where they are.
     """
     from scipy.sparse import csr_matrix, vstack
     from sklearn.linear_model import Ridge
@@ -199,9 +199,7 @@ def _above_twins(fallen: Any) -> np.ndarray:
     By logistic regression of pairs: a ridge on the penalty would spend itself on twins that are far
     below already.
     """
-    from scipy.sparse import csr_matrix
-
-    weight = ranking.above(csr_matrix(fallen), PAIRS_C, TOLERANCE)
+    weight = ranking.above(fallen, PAIRS_C, TOLERANCE)
     gap = float((fallen @ weight).mean())
     return weight / np.float32(max(gap, MIN_GAP))
 
