@@ -126,6 +126,13 @@ def test_what_is_masked_or_kept_passes(demo: Settings) -> None:
     assert audit.no_private_information(corpus(*VALUES["phone"]), kept).passed
 
 
+def test_a_kind_that_the_profile_does_not_name_is_looked_for(demo: Settings) -> None:
+    silent = demo.rules.model_copy(update={"private_information": {}})
+    finding = audit.no_private_information(corpus(VALUES["phone"][0]), silent)
+    assert finding.metadata["num_found"] == {"phone": 1}
+    assert "passport" in finding.metadata["kinds_not_audited"]
+
+
 def test_the_detectors_find_whatever_the_audit_finds() -> None:
     for kind, texts in VALUES.items():
         for text in texts:

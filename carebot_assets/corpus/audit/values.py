@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 import polars as pl
 
 from carebot_assets.corpus.audit.plain import batches
+from carebot_assets.corpus.private import BY_NAME
 from carebot_assets.expectations import MAX_OFFENDERS, Finding
 from carebot_assets.settings import RuleSettings
 
@@ -96,8 +97,8 @@ AUDITED_KINDS = frozenset(kind for kind, *_ in _FORMS)
 
 
 def no_private_information(corpus: pl.LazyFrame, rules: RuleSettings) -> Finding:
-    """No text holds a kind of private information that the profile masks or drops."""
-    forbidden = {kind for kind, action in rules.private_information.items() if action != "keep"}
+    """No text holds a kind of private information unless the profile keeps it."""
+    kept = {kind for kind, action in rules.private_information.items() if action == "keep"}
     num_documents = 0
     counts: dict[str, int] = {}
     examples: set[str] = set()
@@ -106,7 +107,7 @@ def no_private_information(corpus: pl.LazyFrame, rules: RuleSettings) -> Finding
     for batch in batches(corpus):
         num_documents += batch.height
         for doc_id, text in batch.filter(is_suspect).iter_rows():
-            for kind in set(_kinds(text)) & forbidden:
+            for kind in set(_kinds(text)) - kept:
                 counts[kind] = counts.get(kind, 0) + 1
                 examples.add(doc_id)
     listed = ", ".join(f"{kind} in {counts[kind]}" for kind in sorted(counts))
@@ -116,7 +117,7 @@ def no_private_information(corpus: pl.LazyFrame, rules: RuleSettings) -> Finding
         {
             "num_documents": num_documents,
             "num_found": {kind: counts[kind] for kind in sorted(counts)},
-            "kinds_not_audited": sorted(forbidden - AUDITED_KINDS),
+            "kinds_not_audited": sorted(set(BY_NAME) - kept - AUDITED_KINDS),
             "examples": sorted(examples)[:MAX_OFFENDERS],
         },
     )
