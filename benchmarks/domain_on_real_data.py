@@ -3,9 +3,10 @@
     python -m benchmarks.domain_on_real_data [backbone ...]
 
 Labels are the data sets' own. Sources are dealt into four folds, medical and other ones of each
-language apart; a head learns from three folds and judges the fourth. A source is what a data set has of one
-language and label: of some data sets one part is learned from and another judged. Three deals.
-Documents are those long enough for the rule filter. Prints a table and one JSON line: precision, recall and F1 of medicine by language.
+language apart; a head learns from three folds and judges the fourth. A source is what a data set
+has of one language and label: of some data sets one part is learned from and another judged. Three
+deals. Documents are those long enough for the rule filter. Prints a table and one JSON line:
+precision, recall and F1 of medicine by language.
 """
 
 import json
