@@ -143,7 +143,7 @@ def _measured(fresh: pl.DataFrame, folder: Path) -> dict[str, Any]:
             "medical_by_classifier": num,
             "passes": round(float(part["passes"].mean()), 3),  # type: ignore[arg-type]
             "recall": round(kept / num, 4),
-            "lowest_recall": round(prefilter.lowest_recall(kept, num), 4),
+            "lowest_recall": round(prefilter.lowest_share(kept, num), 4),
             "classifier_precision": round(hits / num, 4),
             "classifier_recall": round(hits / medical, 4),
             "recall_of_both": round(part.filter("medical", "passes", "found").height / medical, 4),

@@ -37,7 +37,7 @@ def test_it_stops_what_is_not_medical_and_says_so(folders: tuple[Path, Path]) ->
     found = prefilter.report(predicted, audit, 0.5)
     assert found["num_audited"] == 25 == audit.height
     assert found["num_prefiltered"] == predicted["prefiltered"].sum()
-    assert guards.prefilter_recall(found, PLAN.min_recall).passed
+    assert guards.prefilter_recall(found, PLAN.min_recall, 1.0).passed
 
 
 def test_verdicts_of_stopped_documents_say_why(folders: tuple[Path, Path]) -> None:
@@ -72,22 +72,98 @@ def test_without_evidence_everything_passes(
     assert prefilter.passes(tmp_path, sample.lazy())["passes"].all()
 
 
-@pytest.mark.parametrize(("missed", "passed"), [(0, True), (4, True), (10, False), (50, False)])
-def test_missed_documents_are_noticed(missed: int, passed: bool) -> None:
-    shard = {
-        "num_audited": 100,
-        "num_missed_in_audit": missed,
-        "num_prefiltered": 5000,
-        "num_medical": 800,
-    }
-    finding = guards.prefilter_recall(shard, 0.995)
-    assert finding.passed is passed
-    assert f"{missed} of 100 audited" in finding.description
+def test_the_closest_are_audited_and_what_they_say_is_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    margins = [0.5, 0.1, -0.1, -0.2, -0.3, -2.0, -3.0, None]
+    p_medical = [0.9, 0.2, 0.8, 0.1, 0.7, 0.9, 0.0, 0.6]
+    predicted, audit = audited(monkeypatch, margins, p_medical, 5)
+    assert audit.filter("is_closest")["doc_id"].to_list() == ["2", "3"]
+    assert set(audit["doc_id"]) == {"2", "3", "4", "5", "6"}
+    assert not predicted["prefiltered"].any()
+    found = prefilter.report(predicted, audit, 0.5)
+    assert (found["num_medical_passed"], found["num_missed_in_audit"]) == (2, 3)
+    assert (found["num_surely_missed"], found["prefilter_recall"]) == (3, 2 / 5)
+    assert not guards.prefilter_recall(found, 0.995, 1.0).passed
+
+    predicted, audit = audited(monkeypatch, margins, p_medical, 2)
+    assert sorted(audit["is_closest"]) == [False, True]
+    found = prefilter.report(predicted, audit, 0.5)
+    by_hash = audit.filter(~pl.col("is_closest"))["p_medical"].item() >= 0.5
+    # One of the four that are not the closest stands for all of them.
+    assert found["prefilter_recall"] == 2 / (2 + 1 + 4 * by_hash)
+    assert found["num_prefiltered"] == 3
+
+
+def audited(
+    monkeypatch: pytest.MonkeyPatch, margins: list[float | None], p_medical: list[float], num: int
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """What `predict` makes of documents with these margins and probabilities."""
+    ids = [str(i) for i in range(len(margins))]
+    margin = pl.Series(margins, dtype=pl.Float64)
+    seen = pl.DataFrame({"doc_id": ids, "passes": (margin >= 0).fill_null(True), "margin": margin})
+    table = pl.LazyFrame({"doc_id": ids, "label": "any", "p_medical": p_medical})
+    monkeypatch.setattr(prefilter, "passes", lambda *_: seen)
+    monkeypatch.setattr(
+        prefilter.classifier,
+        "predict",
+        lambda _, texts, *__: (
+            texts.select("doc_id").join(table, on="doc_id", maintain_order="left").collect()
+        ),
+    )
+    return prefilter.predict(Path(), Path(), table.select("doc_id"), MEDICAL, num)
+
+
+@pytest.mark.parametrize(
+    ("recall", "lowest", "least", "most"),
+    [
+        (0.999, 0.995, 0, 0),
+        (0.995, 0.995, 0, 2),
+        (0.97, 0.995, 16, 20),
+        (0.95, 0.99, 16, 20),
+        (0.9, 0.98, 20, 20),
+    ],
+)
+def test_a_shard_that_misses_more_than_was_asked_is_noticed(
+    monkeypatch: pytest.MonkeyPatch, recall: float, lowest: float, least: int, most: int
+) -> None:
+    """Five hundred medical documents of five thousand, a hundred audited; twenty shards."""
+    from scipy.stats import norm
+
+    noticed = 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        medical = rng.random(5000) < 0.1
+        margins = rng.normal(np.where(medical, norm.ppf(recall), -3), 1)
+        predicted, audit = audited(
+            monkeypatch, margins.tolist(), medical.astype(float).tolist(), 100
+        )
+        found = prefilter.report(predicted, audit, 0.5)
+        finding = guards.prefilter_recall(found, 0.995, lowest)
+        assert f"of {audit.height} audited" in finding.description
+        noticed += not finding.passed
+    assert least <= noticed <= most
+
+
+SHARD = {"num_audited": 100, "num_missed_in_audit": 9, "num_medical_passed": 500,
+         "prefilter_recall": 0.98}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("missed", "lowest", "passed"),
+    [(0, 1.0, True), (7, 1.0, True), (8, 1.0, False), (8, 0.99, True), (20, 0.99, False)],
+)
+def test_a_threshold_chosen_on_few_may_miss_more(missed: int, lowest: float, passed: bool) -> None:
+    finding = guards.prefilter_recall(SHARD | {"num_surely_missed": missed}, 0.995, lowest)
+    assert finding.passed is passed and finding.metadata["num_surely_missed"] == missed
 
 
 def test_nothing_stopped_is_nothing_missed() -> None:
-    shard = {"num_audited": 0, "num_missed_in_audit": 0, "num_prefiltered": 0, "num_medical": 3}
-    assert guards.prefilter_recall(shard, 0.995).passed
+    empty = pl.DataFrame(schema={"doc_id": pl.String, "p_medical": pl.Float64, "is_closest": bool})
+    some = pl.DataFrame({"doc_id": ["1"], "p_medical": [0.9], "prefiltered": [False]})
+    shard = prefilter.report(some, empty, 0.5)
+    assert shard["prefilter_recall"] == 1.0 and shard["num_surely_missed"] == 0
+    assert guards.prefilter_recall(shard, 0.995, 1.0).passed
 
 
 def test_threshold_keeps_the_share() -> None:
@@ -113,4 +189,4 @@ def test_each_language_has_its_threshold_and_one_without_evidence_passes(tmp_pat
 
 @pytest.mark.parametrize(("kept", "num", "least"), [(995, 1000, 0.98), (100, 100, 0.97), (0, 0, 0)])
 def test_few_documents_prove_little(kept: int, num: int, least: float) -> None:
-    assert least <= prefilter.lowest_recall(kept, num) <= max(least, kept / max(1, num))
+    assert least <= prefilter.lowest_share(kept, num) <= max(least, kept / max(1, num))

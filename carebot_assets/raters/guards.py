@@ -1,7 +1,6 @@
 """What labels, raters and their verdicts must fulfil, as findings over the numbers they report."""
 
 from collections.abc import Mapping, Sequence
-from math import sqrt
 from typing import Any
 
 import polars as pl
@@ -11,10 +10,8 @@ from carebot_assets.raters.verdicts import PREFILTERED
 
 MAX_CLASS_SHARE = 0.95
 MIN_SCORE_STD, MIN_SCORES = 0.05, 10
-# Standard normal quantile of the one-sided 95 % bound on the recall of an audit.
-Z = 1.645
-# Fewer missed documents than this in one shard prove nothing.
-MIN_MISSED = 5
+# A shard whose misses are less probable than this does not have the recall asked for.
+MAX_P_VALUE = 0.01
 
 
 def floor(name: str, metrics: Mapping[str, Any], minimum: float) -> Finding:
@@ -104,26 +101,27 @@ def follows_threshold(verdicts: pl.LazyFrame, column: str) -> Finding:
     return Finding(num_wrong == 0, text, {"num_contradictions": num_wrong})
 
 
-def prefilter_recall(shard: Mapping[str, Any], minimum: float) -> Finding:
-    """The recall estimated by the audit is not significantly below the one asked for.
+def prefilter_recall(shard: Mapping[str, Any], minimum: float, lowest: float) -> Finding:
+    """What the prefilter surely missed in a shard is not more than the recall asked for explains.
 
-    Fails where the audit found several medical documents among the stopped ones and even the lower
-    end of their rate (Wilson, one-sided 95 %) means a recall below the minimum.
+    Fails where so many misses, among so many medical documents, are improbable (binomial test,
+    1 %) at the recall that is asked for, or at the lower end of what the documents say on which
+    the threshold was chosen, if that is less: with few of them a threshold is not exact.
     """
-    audited, missed = shard["num_audited"], shard["num_missed_in_audit"]
-    stopped, found = shard["num_prefiltered"], shard["num_medical"]
-    if not audited:
+    from scipy.stats import binomtest
+
+    missed, passed = shard["num_surely_missed"], shard["num_medical_passed"]
+    wanted = min(minimum, lowest)
+    if not shard["num_audited"]:
         return Finding(True, "nothing was prefiltered", {"num_audited": 0})
-    rate = missed / audited
-    spread = Z * sqrt(rate * (1 - rate) / audited + Z**2 / (4 * audited**2))
-    least = max(0.0, (rate + Z**2 / (2 * audited) - spread) / (1 + Z**2 / audited))
-    recall, best = (
-        found / (found + r * stopped) if found + r * stopped else 1.0 for r in (rate, least)
-    )
+    found = shard["prefilter_recall"]
+    p_value = 1.0
+    if missed:
+        p_value = float(binomtest(missed, missed + passed, 1 - wanted, "greater").pvalue)
     text = (
-        f"{missed} of {audited} audited documents are medical, {stopped} more were stopped: "
-        f"recall {recall:.4f}, at best {best:.4f}, of {found} found; asked {minimum:g}"
+        f"{shard['num_missed_in_audit']} of {shard['num_audited']} audited documents are medical, "
+        f"so at least {missed} were stopped, {passed} passed: recall "
+        f"{'unknown' if found is None else f'{found:.4f}'}; asked {minimum:g}"
     )
-    numbers = {"recall": recall, "recall_at_best": best, "num_audited": audited}
-    passed = best >= minimum or missed < MIN_MISSED
-    return Finding(passed, text, numbers | {"num_missed": missed})
+    numbers = {"recall": found, "num_surely_missed": missed, "p_value": p_value}
+    return Finding(p_value >= MAX_P_VALUE, text, numbers | {"num_audited": shard["num_audited"]})

@@ -7,7 +7,6 @@ highest that keeps the asked share of what the classifier finds medical among do
 model judging them had not learned from.
 """
 
-from math import sqrt
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +27,8 @@ FOLDS = 4
 ALPHA = 0.1
 # Log odds beyond which a verdict is as sure as can be.
 MAX_LOG_ODDS = 10.0
-# Standard normal quantile of the one-sided 95 % bound on a recall.
-Z = 1.645
+# Of the one-sided bounds on a recall.
+CONFIDENCE = 0.95
 
 
 def distil(
@@ -84,18 +83,20 @@ def distil(
 
 
 def passes(folder: Path, texts: pl.LazyFrame) -> pl.DataFrame:
-    """`doc_id` and whether the classifier has to see it, of every row of `doc_id`, `lang`,
-    `text`."""
+    """Of every row of `doc_id`, `lang`, `text`: `doc_id`, whether the classifier has to see it
+    (`passes`), and how far above the threshold of its language it is (`margin`)."""
     head = load_head(folder, KIND)
     thresholds = head.card["thresholds"]
     if not thresholds:
-        return texts.select("doc_id", passes=pl.lit(True)).collect()
+        nothing = pl.lit(None, pl.Float64)
+        return texts.select("doc_id", passes=pl.lit(True), margin=nothing).collect()
     ids, outputs = outputs_of(head, texts)
     langs = texts.select("doc_id", "lang").collect()
     limit = pl.col("lang").replace_strict(thresholds, default=None, return_dtype=pl.Float64)
+    margin = pl.col("output") - limit
     return pl.DataFrame({"doc_id": ids, "output": outputs[:, 0]}).join(
         langs, on="doc_id", how="left", maintain_order="left"
-    ).select("doc_id", passes=(pl.col("output") >= limit).fill_null(True))  # fmt: skip
+    ).select("doc_id", passes=(margin >= 0).fill_null(True), margin=margin)  # fmt: skip
 
 
 def predict(
@@ -110,14 +111,19 @@ def predict(
 
     Returns:
         `doc_id`, `label`, `p_medical`, `prefiltered` of every text: a prefiltered one has no label
-        and no probability. And the predictions of up to `num_audited` texts, chosen by hash, that
-        the prefilter would have stopped and the classifier was shown all the same; what it says of
-        them holds.
+        and no probability. And the predictions of up to `num_audited` texts that the prefilter
+        would have stopped and the classifier was shown all the same; what it says of them holds.
+        Half of them were the closest to pass, where misses are (`is_closest`), the others were
+        chosen by hash from the rest.
     """
     seen = passes(prefilter, texts)
-    stopped = seen.filter(~pl.col("passes"))
-    chosen = stopped.sort(pl.col("doc_id").hash(0), "doc_id").head(num_audited)
-    wanted = pl.concat([seen.filter("passes"), chosen]).lazy().select("doc_id")
+    stopped = seen.filter(~pl.col("passes")).sort("margin", "doc_id", descending=[True, False])
+    closest, rest = stopped.head(num_audited // 2), stopped.slice(num_audited // 2)
+    by_hash = rest.sort(pl.col("doc_id").hash(0), "doc_id").head(num_audited - closest.height)
+    chosen = pl.concat(
+        [closest.with_columns(is_closest=True), by_hash.with_columns(is_closest=False)]
+    )
+    wanted = pl.concat([seen.filter("passes").select("doc_id"), chosen.select("doc_id")]).lazy()
     judged = classifier.predict(
         folder,
         texts.join(wanted, on="doc_id", how="semi", maintain_order="left"),
@@ -127,36 +133,48 @@ def predict(
     predicted = seen.join(
         judged.with_columns(judged=pl.lit(True)), on="doc_id", how="left", maintain_order="left"
     ).select("doc_id", "label", "p_medical", prefiltered=pl.col("judged").is_null())
-    return predicted, judged.join(chosen, on="doc_id", how="semi")
+    return predicted, judged.join(chosen.select("doc_id", "is_closest"), on="doc_id")
 
 
 def report(predicted: pl.DataFrame, audit: pl.DataFrame, threshold: float) -> dict[str, Any]:
     """What the prefilter saved and missed in a shard.
 
-    `prefilter_recall` estimates the share of the medical documents that the classifier was shown:
-    the rate among the audited ones is taken for all that were prefiltered.
+    `prefilter_recall` estimates the share of what the classifier finds medical that the prefilter
+    lets pass. Misses among the closest are counted; the rate among those chosen by hash is taken
+    for all that were stopped and are not among the closest. `num_surely_missed` takes the lower
+    end of that rate (exact, one-sided 95 %), and no less than was seen.
     """
+    is_medical = pl.col("p_medical") >= threshold
     num_stopped = int(predicted["prefiltered"].sum())
-    num_found = int((predicted["p_medical"] >= threshold).sum())
-    num_missed = int((audit["p_medical"] >= threshold).sum())
-    missed = num_missed / audit.height * num_stopped if audit.height else 0.0
+    num_medical = predicted.filter(is_medical).height
+    by_hash = audit.filter(~pl.col("is_closest"))
+    num_closest = audit.filter("is_closest", is_medical).height
+    num_by_hash = by_hash.filter(is_medical).height
+    missed = surely = float(num_closest)
+    if by_hash.height:
+        rest, rate = num_stopped + by_hash.height, lowest_share(num_by_hash, by_hash.height)
+        missed += num_by_hash / by_hash.height * rest
+        surely += max(num_by_hash, rate * rest)
+    num_passed = num_medical - num_closest - num_by_hash
     return {
         "num_prefiltered": num_stopped,
         "prefilter_saved_ratio": num_stopped / predicted.height if predicted.height else 0.0,
         "num_audited": audit.height,
-        "num_missed_in_audit": num_missed,
-        "num_medical": num_found,
-        "prefilter_recall": num_found / (num_found + missed) if num_found + missed else None,
+        "num_missed_in_audit": num_closest + num_by_hash,
+        "num_surely_missed": int(surely),
+        "num_medical_passed": num_passed,
+        "prefilter_recall": num_passed / (num_passed + missed) if num_passed + missed else None,
     }
 
 
-def lowest_recall(num_kept: int, num_medical: int) -> float:
-    """Lower end of a recall (Wilson, one-sided 95 %)."""
-    if not num_medical:
+def lowest_share(num: int, count: int) -> float:
+    """Lower end of a share (exact, one-sided 95 %); 0 of nothing."""
+    from scipy.stats import binomtest
+
+    if not count:
         return 0.0
-    share = num_kept / num_medical
-    spread = Z * sqrt(share * (1 - share) / num_medical + Z**2 / (4 * num_medical**2))
-    return max(0.0, (share + Z**2 / (2 * num_medical) - spread) / (1 + Z**2 / num_medical))
+    test = binomtest(num, count, alternative="greater")
+    return float(test.proportion_ci(CONFIDENCE, method="exact").low)
 
 
 def _measured(passes: np.ndarray, medical: np.ndarray) -> dict[str, Any]:
@@ -164,7 +182,7 @@ def _measured(passes: np.ndarray, medical: np.ndarray) -> dict[str, Any]:
     return {
         "num_medical": num_medical,
         "recall": num_kept / num_medical,
-        "lowest_recall": round(lowest_recall(num_kept, num_medical), 4),
+        "lowest_recall": round(lowest_share(num_kept, num_medical), 4),
         "saved_ratio": float((~passes).mean()),
     }
 

@@ -46,7 +46,7 @@ class EncoderSettings(Section):
 
 class PrefilterSettings(Section):
     """The cheap model in front of the classifier; `audit_documents` of what it drops in a shard
-    are shown to the classifier, to measure what it costs."""
+    are shown to the classifier, to measure what it costs: half of them those closest to pass."""
 
     enabled: bool = True
     documents: Positive = 10_000

@@ -185,7 +185,7 @@ def domain_backbones(step: Step) -> dict[str, Any]:
     settings=["domain.prefilter", "domain.threshold", "domain.medical_labels"],
     kinds={"scikitlearn", "polars"},
     pool="gpu",
-    version="2",
+    version="3",
 )
 def domain_prefilter(step: Step) -> dict[str, Any]:
     """Cheap model in front of the classifier, distilled from its verdicts on unlabelled documents.
@@ -218,7 +218,7 @@ def domain_prefilter(step: Step) -> dict[str, Any]:
     partitions="shard",
     kinds={"scikitlearn", "polars"},
     pool="gpu",
-    version="2",
+    version="3",
 )  # fmt: skip
 def domain_verdicts(step: Step) -> dict[str, Any]:
     """Domain of each surviving document of a shard; medical ones are kept.

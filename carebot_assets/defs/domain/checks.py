@@ -98,4 +98,6 @@ def medical_share(shelf: Shelf) -> Finding:
 def prefilter_recall(shelf: Shelf) -> Finding:
     """What the prefilter stopped is not medical: as far as the audit of the shard can tell."""
     minimum = shelf.settings.domain.prefilter.min_recall
-    return guards.prefilter_recall(shelf.manifest().metadata, minimum)
+    chosen_on = shelf.manifest("domain_prefilter").metadata
+    lowest = chosen_on.get("lowest_recall", minimum)
+    return guards.prefilter_recall(shelf.manifest().metadata, minimum, lowest)
