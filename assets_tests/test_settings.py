@@ -96,3 +96,17 @@ def test_the_fingerprint_holds_exactly_the_named_sections() -> None:
     assert fingerprint_of(one, ("rules", "seed")) == fingerprint_of(two, ("rules", "seed"))
     assert fingerprint_of(one, ("domain",)) != fingerprint_of(two, ("domain",))
     assert fingerprint_of(two, ("domain.threshold",)) == {"domain.threshold": 0.25}
+
+
+@pytest.mark.parametrize("profile", ["lab", "paper"])
+def test_backbones_hold_the_paper_s_encoder_and_those_that_run_offline(profile: str) -> None:
+    chosen = load_settings(profile, {})
+    models = {name: (e.backend, e.model) for name, e in chosen.domain.backbones.items()}
+    assert models == {
+        "char_ngram": ("char_ngram", None),
+        "word_ngram": ("word_ngram", None),
+        "minilm": ("sentence_transformers", None),
+        "hybrid": ("hybrid", None),
+        "bge_m3": ("sentence_transformers", "BAAI/bge-m3"),
+    }
+    assert chosen.quality.backbones == chosen.domain.backbones
