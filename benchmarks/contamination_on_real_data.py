@@ -6,13 +6,15 @@ Every item of every benchmark folder is protected; every record of the training 
 is a document. `_truth/benchmark_overlap.jsonl` lists records that share windows of 50 letters (18
 Chinese characters) with a question. It counts a window once for each column of a record that
 repeats it, so that a stock phrase in three columns has three windows: pairs are therefore told
-apart by the longest passage of letters and digits that both hold, found here by plain search.
+apart by the longest passage of letters and digits that both hold, found here by plain search. A
+dropped record is confirmed when plain search finds the whole question or such a passage in it.
 `--show` prints what was dropped and is not in the truth, to be looked at.
 """
 
 import json
 import sys
 import unicodedata
+from hashlib import sha1
 from typing import Any
 
 import polars as pl
@@ -29,6 +31,11 @@ KEYS = ["dataset", "file", "index"]
 
 def letters(text: str) -> str:
     return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", text).lower()))
+
+
+def keys_of(questions: pl.Series) -> pl.Series:
+    """The keys that the truth gives to questions."""
+    return pl.Series([sha1(letters(text).encode()).hexdigest()[:12] for text in questions])
 
 
 def longest_passage(question: str, text: str) -> int:
@@ -49,18 +56,12 @@ def known(documents: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
         .filter(pl.col("question_tree") == "open")
         .explode("benchmark")
         .rename({"index_here": "index", "benchmark": "suite"})
-        .with_columns(start=pl.col("question_start").str.strip_chars().str.head(60))
     )
-    asked = items.select("suite", "question", "lang").with_columns(
-        start=pl.col("question").str.strip_chars().str.head(60)
-    )
-    pairs = truth.join(asked, on=["suite", "start"]).join(documents, on=KEYS)
+    asked = items.select("suite", "question", "lang", question_key=keys_of(items["question"]))
+    asked = asked.unique(["suite", "question_key"], maintain_order=True)
+    pairs = truth.join(asked, on=["suite", "question_key"]).join(documents, on=KEYS)
     lengths = [longest_passage(q, t) for q, t in pairs.select("question", "text").iter_rows()]
     pairs = pairs.with_columns(pl.Series("passage", lengths))
-    # Questions that begin alike: the one with the longest passage is meant.
-    pairs = pairs.sort("passage", descending=True).unique(
-        [*KEYS, "suite", "start"], keep="first", maintain_order=True
-    )
     least = pl.col("lang").replace_strict(REAL_PASSAGE)
     kind = (
         pl.when(pl.col("passage") >= least)
@@ -96,6 +97,8 @@ def main() -> None:
         .otherwise(pl.lit("1"))
     )
     by_windows = pairs.group_by(windows=windows).agg(pl.len().alias("pairs"), is_found)
+    overall = pairs.group_by("kind").agg(pl.len().alias("pairs"), is_found)
+    missed = pairs.filter(pl.col("verdict") == "keep").group_by("lang").agg(pl.col("passage").max())
     listed = dropped.join(pairs, on=KEYS, how="anti")
     kept = judged.filter(pl.col("verdict") == "keep").lazy()
     audited = audit.no_benchmark_text(kept, items.lazy(), SETTINGS)
@@ -108,6 +111,11 @@ def main() -> None:
                 "num_protected": ngrams["item_id"].n_unique(),
                 "num_documents": documents.height,
                 "num_dropped": dropped.height,
+                "num_confirmed": confirmed(dropped, items),
+                "num_pairs": pairs.height,
+                "num_pairs_found": (pairs["verdict"] == "drop").sum(),
+                "by_kind": rows(overall.sort("kind")),
+                "longest_passage_missed": dict(missed.sort("lang").iter_rows()),
                 "recall": rows(recall.sort("kind", "suite", "dataset")),
                 "by_listed_windows": rows(by_windows.sort("windows")),
                 "dropped_not_listed": rows(
@@ -119,6 +127,17 @@ def main() -> None:
             ensure_ascii=False,
         )
     )
+
+
+def confirmed(dropped: pl.DataFrame, items: pl.DataFrame) -> int:
+    """How many dropped records hold the whole question or a real passage of case or question."""
+    item = items.select("item_id", "lang", "question", "context")
+    columns = ("text", "lang", "question", "context")
+    num = 0
+    for text, lang, question, context in dropped.join(item, on="item_id").select(columns).rows():
+        longest = max(longest_passage(part, text) for part in (question, context or ""))
+        num += longest >= REAL_PASSAGE[lang] or letters(question) in letters(text)
+    return num
 
 
 def rows(frame: pl.DataFrame) -> list[dict[str, Any]]:

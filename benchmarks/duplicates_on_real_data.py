@@ -3,7 +3,9 @@
     python -m benchmarks.duplicates_on_real_data
 
 The truth (`_truth/same_key_groups.jsonl`) names records with the same question; the rest of such
-records may differ, so found pairs are shown by the exact Jaccard similarity of their shingles.
+records may differ, so found pairs are shown by the exact Jaccard similarity of their shingles. A
+pair is found when not both of it stay. Precision is the share of removed near duplicates whose
+exact similarity to the document they were removed for reaches a limit.
 Prints Markdown tables, then one JSON line. Nothing of the texts is printed.
 """
 
@@ -78,11 +80,11 @@ def clusters(frame: pl.DataFrame, settings: DuplicateSettings) -> tuple[pl.DataF
 
 def by_similarity(judged: pl.DataFrame) -> pl.DataFrame:
     """Share of the pairs found; those under 0.5 are one group."""
-    tenth = (pl.col("jaccard") * 10 + 1e-9).floor() / 10
-    least = pl.when(tenth >= 0.5).then(tenth).otherwise(0.0)
+    tenth = (pl.col("jaccard") * 10 + 1e-9).floor()
+    least = (pl.when(tenth >= 5).then(tenth).otherwise(0) / 10).round(1)
     return (
         judged.group_by("kind", least.alias("Jaccard from"))
-        .agg(pairs=pl.len(), found=pl.col("found").mean().round(4))
+        .agg(pairs=pl.len(), found=pl.col("found").sum(), recall=pl.col("found").mean().round(4))
         .sort("kind", "Jaccard from")
     )
 
@@ -113,7 +115,8 @@ def main() -> None:
         found, table = clusters(frame, settings)
         gone = found["doc_id"].implode()
         judged = truth.with_columns(found=pl.col("one").is_in(gone) | pl.col("two").is_in(gone))
-        print(f"\n{name}\n{markdown(by_similarity(judged))}")
+        table_of_pairs = by_similarity(judged)
+        print(f"\n{name}\n\n{markdown(table_of_pairs)}")
         near = found.filter(~pl.col("exact"))
         true = pl.Series([jaccard(texts[a], texts[b]) for a, b in near["doc_id", "kept_id"].rows()])
         recalls = {
@@ -127,10 +130,11 @@ def main() -> None:
             **{key: round(value, 4) for key, value in recalls.items() if value is not None},
             "removed": found.height,
             "removed_near": near.height,
-            "near_below_half": round(float((true < 0.5).mean() or 0.0), 4),
-            "near_below_limit_by_0.1": round(
-                float((true < settings.min_similarity - 0.1).mean() or 0.0), 4
-            ),
+            "near_precision": {
+                str(least): round(float((true >= least).mean() or 0.0), 4)
+                for least in (0.5, 0.6, 0.7)
+            },
+            "by_similarity": table_of_pairs.to_dicts(),
             **candidates(table, texts),
         }
     print(json.dumps(answer))

@@ -3,86 +3,28 @@
     python -m benchmarks.judges_on_real_data [folder of the public data]
 
 Files are read, measured and judged by the code of the pipeline with the thresholds of the demo
-profile. Prints Markdown tables, then one JSON line. Nothing of the texts is printed.
+profile. Precision is that on the sets as large as they are: `wrong` of `ordinary` texts give it
+for any other mixture. Prints Markdown tables, then one JSON line. Nothing of the texts is printed.
 """
 
 import json
+import re
 import sys
-import tempfile
-import xml.etree.ElementTree as ET
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
-from carebot_assets.corpus import manifest, measures, private, rules
-from carebot_assets.corpus.readers import ShardReader
+from benchmarks import open_data
+from benchmarks.real_texts import ABUSE, ADVERTS, GOOD, GOOD_MEDICAL, Sets, Source, read
+from carebot_assets.corpus import measures, private, rules
 from carebot_assets.corpus.summaries import markdown
-from carebot_assets.settings import CorpusSource, Settings, load_settings
+from carebot_assets.settings import Settings, load_settings
 
-DATA = Path(__file__).parents[2] / "shared" / "data" / "open"
-CHAPTER_CHARS = 4000
 # Rules that a message of a line fails whatever it says.
 OF_LENGTH = ("min_tokens", "min_chars", "c4_sentences", "stop_words", "letters", "unique_chars")
 OF_ADVERTS = ("advert_v1", "medical_advert_v1")
 OF_ABUSE = ("toxic_v1",)
 
-Source = dict[str, Any]
-GOOD: dict[str, Source] = {
-    "medical_abstracts": {"path": "corpus/medical_abstracts/*test.csv", "text": "medical_abstract"},
-    "csl": {
-        "path": "corpus/csl/cls_dcp/*.tsv",
-        "text": "text",
-        "columns": ["task", "text", "label"],
-    },
-    "plos_articles": {"path": "corpus/plos_articles/**/*.xml", "xml": ("p",)},
-    "openstax_psychology": {"path": "corpus/openstax_psychology/**/*.cnxml", "xml": ("para",)},
-    "openstax_political_science": {
-        "path": "corpus/openstax_political_science/**/*.cnxml",
-        "xml": ("para",),
-    },
-    "gutenberg_medicine": {"path": "corpus/gutenberg_medicine/*.txt", "chapters": "utf-8"},
-    "gutenberg_fiction": {"path": "corpus/gutenberg_fiction/*.txt", "chapters": "utf-8"},
-    "drug_monographs_zh": {"path": "corpus/drug_monographs_zh/*.json", "list": True},
-    "disease_kb_zh": {
-        "path": "corpus/disease_kb_zh/*.csv",
-        "text": ["name", "alias", "symptom", "checklist", "treatment", "drug"],
-    },
-    "tcm_ancient_books": {"path": "corpus/tcm_ancient_books/*.txt", "chapters": "gb18030"},
-    "wikipedia_en_demo": {"path": "corpus/wikipedia_en_demo/*.txt", "format": "lines"},
-    "cmrc2018_wiki": {
-        "path": "corpus/cmrc2018_wiki/*.json",
-        "text": "data[].paragraphs[].context",
-    },
-    "drcd_wiki_tc": {"path": "corpus/drcd_wiki_tc/*.json", "text": "data[].paragraphs[].context"},
-    "cncf_glossary": {"path": "corpus/cncf_glossary/**/*.md", "format": "txt"},
-    "how_to_live_longer": {"path": "corpus/how_to_live_longer/*.md", "chapters": "utf-8"},
-    "rust_book_zh_en": {"path": "corpus/rust_book_zh_en/**/*.md", "format": "txt"},
-    "web_en_c4_demo": {"path": "corpus/web_en_c4_demo/*.jsonl"},
-    "medquad_answers": {"path": "sft_sources/medquad/**/*.xml", "xml": ("Answer",)},
-}
-ADVERTS: dict[str, tuple[Source, bool]] = {
-    "spam_sms_zh_fbs": ({"path": "noise/spam_sms_zh_fbs/*.txt", "unspaced": True}, True),
-    "spam_reviews_zh spam": ({"path": "noise/spam_reviews_zh/spam*.txt", "unspaced": True}, True),
-    "spam_reviews_zh ham": ({"path": "noise/spam_reviews_zh/ham*.txt", "unspaced": True}, False),
-    "sms_spam_en spam": (
-        {"path": "noise/sms_spam_en/*.csv", "text": "v2", "where": {"v1": "spam"}},
-        True,
-    ),
-    "sms_spam_en ham": (
-        {"path": "noise/sms_spam_en/*.csv", "text": "v2", "where": {"v1": "ham"}},
-        False,
-    ),
-}
-COLD = {"path": "noise/offensive_zh_cold/*.csv", "text": "TEXT"}
-TWEETS = {"path": "noise/offensive_en_davidson/*.csv", "text": "tweet"}
-ABUSE: dict[str, tuple[Source, bool]] = {
-    "offensive_zh_cold offensive": (COLD | {"where": {"label": "1"}}, True),
-    "offensive_zh_cold other": (COLD | {"where": {"label": "0"}}, False),
-    "offensive_en_davidson hate": (TWEETS | {"where": {"class": "0"}}, True),
-    "offensive_en_davidson offensive": (TWEETS | {"where": {"class": "1"}}, True),
-    "offensive_en_davidson neither": (TWEETS | {"where": {"class": "2"}}, False),
-}
 # Entities of the synthetic sentences and the kind that should claim them.
 ENTITIES = {
     "EMAIL_ADDRESS": "email",
@@ -95,16 +37,8 @@ ENTITIES = {
     "STREET_ADDRESS": "address",
     "PERSON": "person_name",
 }
-
-
-def is_there(data: Path, name: str) -> bool:
-    """Whether the files of a source of good text are there."""
-    return any(data.glob(GOOD[name]["path"]))
-
-
-def documents_of(data: Path, name: str) -> pl.Series:
-    """Texts of a source of good text."""
-    return _read(load_settings("demo", {}), data, name, GOOD[name])["text"]
+# What stands before a name or an address that a label gives away, whatever the patterns ask for.
+LABEL = re.compile(r"\b(name|address)\s*(:|is)\s*$", re.IGNORECASE)
 
 
 def judged(
@@ -115,95 +49,53 @@ def judged(
     lexicons: dict[str, str] | None = None,
     limit: int | None = None,
 ) -> pl.DataFrame | None:
-    """Verdicts of the rules on the documents of a source; None where its files are absent."""
+    """Verdicts of the rules and `lang` of every document; None where its files are absent."""
     if not any(data.glob(source["path"])):
         return None
-    documents = _read(profile, data, name, source)
+    documents = read(profile, data, name, source)
     if limit is not None and documents.height > limit:
         documents = documents.sample(limit, seed=7)
     measured = measures.measure(documents.lazy(), lexicons=lexicons)
-    return rules.decide(measured, profile.rules).collect()
+    found = rules.decide(measured, profile.rules).collect()
+    return found.join(documents.select("doc_id", "lang"), on="doc_id", validate="1:1")
 
 
-def _read(profile: Settings, data: Path, name: str, source: Source) -> pl.DataFrame:
-    """Documents of a source, by the reader of the pipeline."""
-    with tempfile.TemporaryDirectory() as folder:
-        recipe = _prepared(source | {"path": str(data / source["path"])}, Path(folder))
-        sources = {name: CorpusSource.model_validate(recipe)}
-        corpus = profile.corpus.model_copy(update={"sources": sources})
-        settings = profile.model_copy(update={"corpus": corpus, "sample_world": None})
-        plan = manifest.scan(settings)
-        return ShardReader(plan, settings.corpus).documents().collect()
-
-
-def _prepared(source: Source, folder: Path) -> Source:
-    """The source's recipe; what the pipeline does not split itself is put into `folder` first."""
-    recipe, path = dict(source), Path(source["path"])
-    tags, encoding = recipe.pop("xml", None), recipe.pop("chapters", None)
-    is_list, unspaced = recipe.pop("list", False), recipe.pop("unspaced", False)
-    if not (tags or encoding or is_list or unspaced):
-        return recipe
-    root = Path(*path.parts[: next(i for i, part in enumerate(path.parts) if "*" in part)])
-    texts: list[str] = []
-    for file in sorted(root.glob(str(path.relative_to(root)))):
-        if tags:
-            texts += _chapters(_paragraphs(file, tags))
-        elif is_list:
-            texts += json.loads(file.read_text("utf-8"))
-        elif unspaced:
-            texts += [line.replace(" ", "") for line in file.read_text("utf-8").splitlines()]
-        else:
-            texts += _chapters(file.read_text(encoding or "utf-8", "replace").split("\n"))
-    target = folder / "texts.jsonl"
-    rows = (json.dumps({"text": text}, ensure_ascii=False) for text in texts)
-    target.write_text("\n".join(rows), "utf-8")
-    return {"path": str(target)}
-
-
-def _paragraphs(file: Path, tags: tuple[str, ...]) -> list[str]:
-    """Text of the elements with one of the tags, whatever their name space."""
-    elements = ET.parse(file).iter()
-    chosen = (e for e in elements if e.tag.rpartition("}")[2] in tags)
-    return [" ".join("".join(element.itertext()).split()) for element in chosen]
-
-
-def _chapters(lines: list[str]) -> list[str]:
-    """Lines joined to texts of a few thousand characters."""
-    chapters, size = [""], 0
-    for line in lines:
-        if size > CHAPTER_CHARS:
-            chapters.append("")
-            size = 0
-        chapters[-1] += line + "\n"
-        size += len(line)
-    return [chapter for chapter in chapters if chapter.strip()]
+def failing(verdicts: pl.DataFrame, prefixes: tuple[str, ...], without: bool = False) -> pl.Series:
+    """Whether a rule with one of the prefixes fails a document (or any other rule)."""
+    name = pl.element()
+    chosen = pl.any_horizontal(name.str.starts_with(prefix) for prefix in prefixes)
+    return verdicts["reasons"].list.eval(~chosen if without else chosen).list.any()
 
 
 def share(verdicts: pl.DataFrame, prefixes: tuple[str, ...], without: bool = False) -> float:
-    """Share of the documents that a rule with one of the prefixes fails (or any other rule)."""
-    name = pl.element()
-    chosen = pl.any_horizontal(name.str.starts_with(prefix) for prefix in prefixes)
-    hit = verdicts["reasons"].list.eval(~chosen if without else chosen).list.any()
-    return round(float(hit.mean() or 0.0), 4)  # type: ignore[arg-type]
+    """Share of the documents that such a rule fails."""
+    return round(float(failing(verdicts, prefixes, without).mean() or 0.0), 4)  # type: ignore[arg-type]
 
 
 def damage(profile: Settings, data: Path, limit: int | None = None) -> pl.DataFrame:
-    """Share of good text that the rules drop, by source, and the rules that drop most."""
+    """How much good text the rules drop, by source, and the rules that drop most."""
     rows = []
     for name, source in GOOD.items():
         verdicts = judged(profile, data, name, source, limit=limit)
         if verdicts is None:
             continue
-        counts = verdicts["reasons"].explode().drop_nulls().value_counts(sort=True).head(4)
-        top = ", ".join(f"{rule} {num / verdicts.height:.3f}" for rule, num in counts.iter_rows())
+        counts = verdicts["reasons"].explode().drop_nulls().value_counts()
+        top = counts.sort("count", "reasons", descending=[True, False]).head(6)
+        num_dropped = (verdicts["verdict"] == "drop").sum()
         rows.append(
             {
                 "source": name,
+                "lang": source["lang"],
+                "medical": name in GOOD_MEDICAL,
                 "documents": verdicts.height,
-                "dropped": round((verdicts["verdict"] == "drop").mean(), 4),  # type: ignore[arg-type]
+                "num_dropped": num_dropped,
+                "dropped": round(num_dropped / verdicts.height, 4),
                 "not_for_length": share(verdicts, OF_LENGTH, without=True),
+                "adverts": failing(verdicts, OF_ADVERTS).sum(),
+                "abuse": failing(verdicts, OF_ABUSE).sum(),
                 "to_mask": round((verdicts["masked_kinds"].list.len() > 0).mean(), 4),  # type: ignore[arg-type]
-                "rules": top,
+                "other_language": (verdicts["lang"] != source["lang"]).sum(),
+                "rules": ", ".join(f"{rule} {num}" for rule, num in top.iter_rows()),
             }
         )
     return pl.DataFrame(rows)
@@ -212,7 +104,7 @@ def damage(profile: Settings, data: Path, limit: int | None = None) -> pl.DataFr
 def spam(
     profile: Settings,
     data: Path,
-    sets: dict[str, tuple[Source, bool]],
+    sets: Sets,
     named: tuple[str, ...],
     lexicons: dict[str, str] | None = None,
     limit: int | None = None,
@@ -220,27 +112,66 @@ def spam(
     """Share of every set that the named rules fail, that any rule drops, and any but for length."""
     rows = []
     for name, (source, unwanted) in sets.items():
-        verdicts = judged(profile, data, name.replace(" ", "_"), source, lexicons, limit)
+        verdicts = judged(profile, data, name, source, lexicons, limit)
         if verdicts is None:
             continue
         rows.append(
             {
                 "set": name,
+                "lang": source["lang"],
                 "documents": verdicts.height,
                 "unwanted": unwanted,
+                "num_found": failing(verdicts, named).sum(),
                 "named_rules": share(verdicts, named),
                 "any_rule": round((verdicts["verdict"] == "drop").mean(), 4),  # type: ignore[arg-type]
                 "not_for_length": share(verdicts, OF_LENGTH, without=True),
+                "other_language": (verdicts["lang"] != source["lang"]).sum(),
             }
         )
     return pl.DataFrame(rows)
 
 
+def precision(table: pl.DataFrame) -> pl.DataFrame:
+    """Recall of the named rules on every unwanted set, and precision beside all ordinary text of
+    its language."""
+    found = pl.col("num_found").sum()
+    ordinary = (
+        table.filter(~pl.col("unwanted"))
+        .group_by("lang")
+        .agg(ordinary=pl.col("documents").sum(), wrong=found)
+    )
+    unwanted = table.filter("unwanted").group_by("set", "lang", maintain_order=True)
+    return (
+        unwanted.agg(pl.col("documents").sum(), found=found)
+        .join(ordinary, on="lang", maintain_order="left")
+        .with_columns(
+            recall=(pl.col("found") / pl.col("documents")).round(4),
+            precision=(pl.col("found") / (pl.col("found") + pl.col("wrong"))).round(4),
+        )
+    )
+
+
+def languages(*tables: pl.DataFrame) -> pl.DataFrame:
+    """How many texts of the sources and sets are taken for another language than theirs."""
+    columns = ("source", "lang", "documents", "other_language")
+    renamed = (table.rename({"set": "source"}, strict=False).select(columns) for table in tables)
+    by_source = pl.concat(renamed).unique("source", maintain_order=True)
+    return by_source.filter(pl.col("other_language") > 0).vstack(
+        by_source.select(
+            pl.lit("all").alias("source"),
+            pl.lit("zh, en").alias("lang"),
+            pl.col("documents", "other_language").sum(),
+        ).head(1)
+    )
+
+
 def private_information(data: Path) -> pl.DataFrame:
     """Recall of every kind on synthetic English sentences with known spans, and precision.
 
-    A span is found when at least half of it is claimed by the kind, and right when it touches a
-    span of the entity; `masked` counts entities that any kind claims.
+    A span is found when at least half of it is claimed by the kind, and a claim is right when at
+    least half of it lies in a span of the kind; `masked` counts spans that any kind claims. Kinds
+    that the sentences do not name have no recall and are right within any span. `labelled` are the
+    spans that follow a label.
     """
     file = data / "noise/pii_synthetic_en/synth_dataset_v2.json"
     if not file.is_file():
@@ -251,15 +182,15 @@ def private_information(data: Path) -> pl.DataFrame:
         [
             {
                 "row": row,
-                "kind": ENTITIES[span["entity_type"]],
+                "kind": ENTITIES.get(span["entity_type"]),
                 "begin": span["start_position"],
                 "end": span["end_position"],
+                "labelled": bool(LABEL.search(record["full_text"][: span["start_position"]])),
             }
             for row, record in enumerate(records)
             for span in record["spans"]
-            if span["entity_type"] in ENTITIES
         ],
-        schema={"row": pl.UInt32, "kind": pl.String, "begin": pl.Int64, "end": pl.Int64},
+        schema_overrides={"row": pl.UInt32, "kind": pl.String},
     ).with_row_index("gold")
     found = claimed.select(
         "row",
@@ -267,42 +198,64 @@ def private_information(data: Path) -> pl.DataFrame:
         at=pl.col("start").cast(pl.Int64),
         until=pl.col("start").cast(pl.Int64) + pl.col("length"),
     ).with_row_index("claim")
-    overlap = pl.min_horizontal("end", "until") - pl.max_horizontal("begin", "at")
-    pairs = gold.join(found, on="row").with_columns(overlap=overlap).filter(pl.col("overlap") > 0)
-    half = pairs.filter(pl.col("overlap") * 2 >= pl.col("end") - pl.col("begin"))
-    same = pl.col("kind") == pl.col("claimed_as")
+    pairs = gold.join(found, on="row").with_columns(
+        overlap=pl.min_horizontal("end", "until") - pl.max_horizontal("begin", "at"),
+        is_same=pl.col("kind").eq_missing(pl.col("claimed_as")),
+    )
+    covered = pairs.filter(
+        pl.col("overlap") > 0, pl.col("overlap") * 2 >= pl.col("end") - pl.col("begin")
+    )
+    inside = pairs.filter(
+        pl.col("overlap") > 0, pl.col("overlap") * 2 >= pl.col("until") - pl.col("at")
+    )
     rows = []
-    for kind in sorted(ENTITIES.values()):
-        num_gold = int((gold["kind"] == kind).sum())
-        num_claims = int((found["claimed_as"] == kind).sum())
-        hits = half.filter(same, pl.col("kind") == kind)["gold"].n_unique()
-        masked = half.filter(pl.col("kind") == kind)["gold"].n_unique()
-        right = pairs.filter(same, pl.col("kind") == kind)["claim"].n_unique()
+    for kind in sorted({*ENTITIES.values(), *found["claimed_as"]}):
+        spans = gold.filter(pl.col("kind") == kind)
+        hits = spans.join(covered.filter("is_same"), on="gold", how="semi")
+        claims = found.filter(pl.col("claimed_as") == kind)
+        right = inside if spans.is_empty() else inside.filter("is_same")
         rows.append(
             {
                 "kind": kind,
-                "spans": num_gold,
-                "recall": round(hits / max(num_gold, 1), 3),
-                "masked": round(masked / max(num_gold, 1), 3),
-                "claims": num_claims,
-                "precision": round(right / num_claims, 3) if num_claims else None,
+                "spans": spans.height,
+                "recall": _ratio(hits.height, spans.height),
+                "masked": _ratio(spans.join(covered, on="gold", how="semi").height, spans.height),
+                "labelled": spans["labelled"].sum(),
+                "labelled_recall": _ratio(hits["labelled"].sum(), spans["labelled"].sum()),
+                "other_recall": _ratio((~hits["labelled"]).sum(), (~spans["labelled"]).sum()),
+                "claims": claims.height,
+                "precision": _ratio(
+                    claims.join(right, on="claim", how="semi").height, claims.height
+                ),
             }
         )
     return pl.DataFrame(rows)
 
 
+def _ratio(part: int, whole: int) -> float | None:
+    return round(part / whole, 3) if whole else None
+
+
 def main() -> None:
-    data = Path(sys.argv[1]) if len(sys.argv) > 1 else DATA
+    data = Path(sys.argv[1]) if len(sys.argv) > 1 else open_data.OPEN
     if not data.is_dir():
         raise SystemExit(f"{data} does not exist: name the folder of the public data")
     profile = load_settings("demo", {})
     lists = {f"abuse_{lang}": str(data / f"noise/badwords/{lang}.txt") for lang in ("en", "zh")}
+    adverts = spam(profile, data, ADVERTS, OF_ADVERTS)
+    abuse = spam(profile, data, ABUSE, OF_ABUSE)
+    longer = spam(profile, data, ABUSE, OF_ABUSE, lists)
+    good = damage(profile, data)
     tables = {
         "private_information": private_information(data),
-        "adverts": spam(profile, data, ADVERTS, OF_ADVERTS),
-        "abuse": spam(profile, data, ABUSE, OF_ABUSE),
-        "abuse_with_own_lists": spam(profile, data, ABUSE, OF_ABUSE, lists),
-        "damage": damage(profile, data),
+        "adverts": adverts,
+        "adverts_precision": precision(adverts),
+        "abuse": abuse,
+        "abuse_precision": precision(abuse),
+        "abuse_with_own_lists": longer,
+        "abuse_with_own_lists_precision": precision(longer),
+        "damage": good,
+        "languages": languages(good, adverts, abuse),
     }
     for name, table in tables.items():
         print(f"\n{name}\n\n{markdown(table)}")

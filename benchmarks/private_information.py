@@ -16,7 +16,7 @@ from statistics import median
 
 import polars as pl
 
-from benchmarks import judges_on_real_data as real
+from benchmarks import open_data, real_texts
 from benchmarks.corpus_kernels import make_documents
 from carebot_assets.corpus import private
 
@@ -38,7 +38,9 @@ def pieces(texts: pl.Series) -> Iterator[str]:
 
 def clean_documents(data: Path, names: tuple[str, ...], made_up: pl.Series) -> pl.Series:
     """Documents without private information, repeated up to the number wanted."""
-    found = [real.documents_of(data, name) for name in names if real.is_there(data, name)]
+    found = [
+        real_texts.documents_of(data, name) for name in names if real_texts.is_there(data, name)
+    ]
     texts = pl.Series(list(pieces(pl.concat(found)))) if found else made_up
     clean = texts.filter(private.find(texts).list.len() == 0)
     return pl.concat([clean] * (DOCUMENTS // len(clean) + 1)).head(DOCUMENTS)
@@ -56,7 +58,7 @@ def rate(texts: pl.Series, batch: int) -> float:
 
 
 def main() -> None:
-    data = Path(sys.argv[1]) if len(sys.argv) > 1 else real.DATA
+    data = Path(sys.argv[1]) if len(sys.argv) > 1 else open_data.OPEN
     made_up = make_documents(DOCUMENTS)["text"]
     figures: dict[str, object] = {"polars": pl.__version__, "documents": DOCUMENTS}
     for lang, names, half in (("en", EN, made_up[1::2]), ("zh", ZH, made_up[::2])):
