@@ -44,8 +44,16 @@ def readers(request: dict[str, Any]) -> dict[str, Any]:
     return datatrove_readers.run(request)
 
 
+def exported(request: dict[str, Any]) -> dict[str, Any]:
+    """An exported corpus, read and written again."""
+    import datatrove_exported
+
+    return datatrove_exported.run(request)
+
+
 JOBS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "contamination": contamination,
+    "exported": exported,
     "measures": measures,
     "minhash": minhash,
     "readers": readers,
