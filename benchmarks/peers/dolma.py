@@ -38,7 +38,7 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
         rows = [
             json.loads(line)
             for path in sorted(Path(folder).rglob("documents/*.gz"))
-            for line in gzip.open(path, "rt", encoding="utf-8")
+            for line in gzip.decompress(path.read_bytes()).splitlines()
         ]
     texts = {row["id"]: row["text"] for row in rows}
     return {"texts": texts, "versions": {"dolma": version("dolma")}}
