@@ -1,6 +1,7 @@
 """The domain and quality stages on a small sample world, labelled by the offline teacher."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,8 +13,9 @@ import dagster as dg
 import polars as pl
 import pytest
 
+from assets_tests.conftest import rows_of
 from assets_tests.training.conftest import write_encoder
-from carebot_assets.defs.checking import build_checks
+from carebot_assets.defs.checking import CHECKS, Shelf, build_checks
 from carebot_assets.defs.corpus import assets as corpus  # noqa: F401 - registers inputs
 from carebot_assets.defs.corpus import selection_assets  # noqa: F401 - registers inputs
 from carebot_assets.defs.domain import assets as domain
@@ -23,7 +25,8 @@ from carebot_assets.defs.quality import assets as quality
 from carebot_assets.defs.quality import checks as quality_checks  # noqa: F401 - registers checks
 from carebot_assets.defs.recipe import RECIPES
 from carebot_assets.defs.resources import TeacherResource, Workshop
-from carebot_assets.raters import classifier, people
+from carebot_assets.raters import classifier, people, regressor, rubric
+from carebot_assets.raters.encoder import open_encoder
 from carebot_assets.raters.head import TUNED_DIR, load_head
 from carebot_assets.sample.knowledge import KnowledgeBase, load_knowledge
 from carebot_assets.sample.render import render
@@ -120,9 +123,12 @@ class FailingTeacher(TeacherResource):
 
 
 def run(
-    assets: list[Any], teacher: TeacherResource | None = None
+    assets: list[Any], teacher: TeacherResource | None = None, said: list[str] | None = None
 ) -> tuple[dict[str, bool], dict[str, Any]]:
-    """Materialize assets with their checks; verdicts of the checks and all metadata."""
+    """Materialize assets with their checks; verdicts of the checks and all metadata.
+
+    `said` receives what Dagster keeps of the run's log, which is what the page of the run shows.
+    """
     checks = build_checks(*(asset.key.to_user_string() for asset in assets))
     with dg.DagsterInstance.ephemeral() as instance:
         instance.add_dynamic_partitions("corpus_shard", [SHARD])
@@ -139,6 +145,8 @@ def run(
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             raise_on_error=False,
         )
+        if said is not None:
+            said += [entry.user_message for entry in instance.all_logs(result.run_id)]
     verdicts = {e.check_name: e.passed for e in result.get_asset_check_evaluations()}
     events = result.get_asset_materialization_events()
     metadata = {
@@ -190,6 +198,34 @@ def test_a_second_run_pays_for_nothing_and_changes_nothing(store: Store) -> None
     second = store.require("domain_seed_labels")
     assert second.content_hash == first.content_hash
     assert (metadata["num_calls"], metadata["num_cached"]) == (0, 400)
+
+
+PROGRESS = re.compile(
+    r"domain_label, rounds 1 and 2: (?P<done>\d+) of 400 done, (?P<failed>\d+) failed, "
+    r"(?P<usd>[\d.]+) US dollars in this run, (?P<past>[\d:]+) so far, (?P<left>[\d:]+) left"
+)
+
+
+def test_progress_of_a_labelling_is_on_the_page_of_its_run(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Done, failed, cost and time left, after every tenth of the calls of both rounds."""
+    teacher = {
+        "prices": {"offline-heuristic-teacher": {"input": 500.0, "output": 500.0}},
+        "offline": {"faults": {"invalid_ratio": 0.1, "num_times": 9}},
+    }
+    for key, value in teacher.items():
+        monkeypatch.setenv(f"CAREBOT_SET__teacher__{key}", json.dumps(value))
+    current_settings.cache_clear()
+    said: list[str] = []
+    _, metadata = run(SEEDS[:2], said=said)
+    lines = [found.groupdict() for found in map(PROGRESS.fullmatch, said) if found]
+    assert [int(line["done"]) for line in lines] == list(range(40, 401, 40))
+    failed, usd = ([float(line[name]) for line in lines] for name in ("failed", "usd"))
+    assert failed == sorted(failed) and failed[-1] == metadata["num_failed_calls"] > 0
+    assert usd == sorted(usd) and usd[0] > 0
+    assert usd[-1] == pytest.approx(metadata["cost_usd"], abs=0.006)
+    assert lines[-1]["left"] == "0:00:00"
 
 
 def test_failed_calls_are_never_labels_and_block(store: Store) -> None:
@@ -270,12 +306,20 @@ def test_synthetic_documents_train_but_are_nothing_else(store: Store) -> None:
     assert not set(written["doc_id"]) & set(real)
 
 
-def test_a_whole_encoder_is_trained_by_the_launcher(
-    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """The asset starts a training in a process of its own and puts its head on what comes back."""
-    documents = store.scan("documents", SHARD).collect()
-    start = write_encoder(tmp_path / "bert", documents["text"].to_list())
+def test_a_rater_that_merely_measures_length_is_told(store: Store) -> None:
+    for found, where in ((0.9, "outside"), (-0.9, "outside"), (0.1, "inside")):
+        with store.publish("quality_rater") as draft:
+            (draft.dir / "rater.json").write_text("{}", "utf-8")
+            draft.metadata["length_correlation"] = found
+        shelf = Shelf("quality_rater", None, store, current_settings())
+        finding = CHECKS["quality_rater"]["not_a_ruler"].expectation(shelf)
+        assert finding.passed == (where == "inside")
+        assert finding.description == f"length correlation {found} {where} -0.5 .. 0.5"
+
+
+def fine_tune(store: Store, monkeypatch: pytest.MonkeyPatch, folder: Path) -> Path:
+    """Settings of a tiny encoder, trained as a whole; where it starts from."""
+    start = write_encoder(folder, store.scan("documents", SHARD).collect()["text"].to_list())
     encoder = {
         "backend": "sentence_transformers", "model": start, "max_tokens": 48, "dtype": "float32",
         "fine_tune": {"epochs": 12, "batch_size": 16, "learning_rate": 0.005},
@@ -283,8 +327,17 @@ def test_a_whole_encoder_is_trained_by_the_launcher(
     monkeypatch.setenv("CAREBOT_SET__encoder", json.dumps(encoder, default=str))
     # More threads add in another order: a training this short ends elsewhere.
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.setenv("CAREBOT_SET__domain__seed_documents", "400")
     current_settings.cache_clear()
+    return start
+
+
+def test_a_whole_encoder_is_trained_by_the_launcher(
+    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The asset starts a training in a process of its own and puts its head on what comes back."""
+    documents = store.scan("documents", SHARD).collect()
+    monkeypatch.setenv("CAREBOT_SET__domain__seed_documents", "400")
+    fine_tune(store, monkeypatch, tmp_path / "bert")
     found, _ = run([*SEEDS, domain.domain_classifier])
     assert found["not_collapsed"]
     metadata, folder = store.require("domain_classifier").metadata, store.path("domain_classifier")
@@ -297,3 +350,39 @@ def test_a_whole_encoder_is_trained_by_the_launcher(
     judged = classifier.predict(folder, documents.lazy(), labels)
     medical = documents["origin"].str.starts_with("medical")
     assert ((judged["p_medical"] >= 0.5) == medical).mean() > 0.8
+
+
+def test_the_encoder_of_the_quality_rater_is_trained_too(
+    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """One score instead of classes, on medical documents of both languages."""
+    start = fine_tune(store, monkeypatch, tmp_path / "bert")
+    documents = store.scan("documents", SHARD).collect()
+    medical = pl.col("origin").str.starts_with("medical")
+    judged = documents.select(
+        "doc_id", "shard", verdict=pl.when(medical).then(pl.lit("keep")).otherwise(pl.lit("drop"))
+    )
+    with store.publish("domain_verdicts", SHARD) as draft:
+        draft.write(rows_of("domain_verdicts", *judged.iter_rows(named=True)))
+    run([quality.quality_seed_sample, quality.quality_seed_scores, quality.quality_rater])
+    metadata, folder = store.require("quality_rater").metadata, store.path("quality_rater")
+    assert metadata["stopped_by_validation"] and set(metadata["by_lang"]) == {"zh", "en"}
+    scored = store.scan("quality_seed_scores").collect()["score"]
+    # A new head says about 0: its loss is the mean square of the scores.
+    assert metadata["fine_tuning"]["best_validation_loss"] < (scored**2).mean() / 10
+    below = load_head(folder, rubric.QUALITY.name).encoder
+    assert below.model == str(folder / TUNED_DIR)
+    texts = documents["text"].head(8).to_list()
+    before = below.model_copy(update={"model": str(start)})
+    moved = open_encoder(below).encode(texts) - open_encoder(before).encode(texts)
+    assert abs(moved).max() > 0.1
+    # The head is for the encoder beside it: read back, both are as good as they were measured.
+    settings, agreed = current_settings(), pl.col("status") == "agreed"
+    answers = store.scan("quality_seed_scores").filter(agreed).select("doc_id", "score")
+    seeds = answers.join(store.scan("quality_seed_sample"), on="doc_id").collect()
+    held_out = classifier.split(seeds, settings.quality.validation_ratio, settings.seed)
+    seen = seeds.filter(pl.Series(held_out))
+    rated = regressor.predict(folder, rubric.QUALITY, seen.lazy())["score"]
+    assert (rated - seen["score"]).abs().mean() == pytest.approx(
+        metadata["mean_absolute_error"], abs=1e-4
+    )

@@ -9,6 +9,7 @@ import pytest
 
 from assets_tests.raters.test_heads import DOMAIN, ENCODER, WORDS, labelled
 from carebot_assets.raters import classifier
+from carebot_assets.raters.encoder import open_encoder
 
 
 def test_classifier_learns_and_says_so(tmp_path: Path) -> None:
@@ -27,7 +28,7 @@ def test_classifier_learns_and_says_so(tmp_path: Path) -> None:
     assert found.equals(classifier.predict(tmp_path, fresh.lazy(), DOMAIN.medical_labels))
 
 
-def mixed(num: int, medical_ratio: float, seed: int) -> pl.DataFrame:
+def mixed(num: int, medical_ratio: float, seed: int, lang: str = "en") -> pl.DataFrame:
     """Texts of medicine and sports in which both kinds of words occur, more of the own one."""
     rng = Random(seed)
     rows = []
@@ -35,10 +36,10 @@ def mixed(num: int, medical_ratio: float, seed: int) -> pl.DataFrame:
         kinds = ["Health & Medicine", "Sports"]
         if rng.random() >= medical_ratio:
             kinds.reverse()
-        words = rng.choices([w for k in (0, 0, 0, 1) for w in WORDS[kinds[k], "en"]], k=9)
-        text = " ".join(words) + f" {number}"
+        words = rng.choices([w for k in (0, 0, 0, 1) for w in WORDS[kinds[k], lang]], k=9)
+        text = ("" if lang == "zh" else " ").join(words) + f" {number}"
         rows.append(
-            {"doc_id": str(number), "label": kinds[0], "lang": "en", "source": kinds[0],
+            {"doc_id": str(number), "label": kinds[0], "lang": lang, "source": kinds[0],
              "text": text}
         )  # fmt: skip
     return pl.DataFrame(rows)
@@ -62,6 +63,23 @@ def test_outputs_are_corrected_to_the_shares_of_the_corpus(tmp_path: Path) -> No
     assert found["even"][0] > 0.12 and found["drawn"][0] == pytest.approx(0.05, abs=0.02)
     assert found["drawn"][1] > found["even"][1] + 0.15
     assert found["drawn"][2] > found["even"][2]
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_a_rare_label_is_found_because_labels_weigh_alike(lang: str) -> None:
+    """One seed of thirty is medical: beside the same regression with rows that weigh alike."""
+    from sklearn.linear_model import LogisticRegression
+
+    known, fresh = mixed(600, 1 / 30, 1, lang), mixed(600, 0.5, 2, lang)
+    below = open_encoder(ENCODER)
+    vectors, unseen = (below.encode(rows["text"].to_list()) for rows in (known, fresh))
+    truth = (known["label"] == "Health & Medicine").cast(int).to_numpy()
+    medical = (fresh["label"] == "Health & Medicine").to_numpy()
+    weight, bias = classifier.fit(vectors, truth, 2)
+    weighted = (unseen @ weight.T + bias).argmax(axis=1) == 1
+    alike = LogisticRegression(C=classifier.C).fit(vectors, truth).predict(unseen) == 1
+    assert weighted[medical].mean() > alike[medical].mean() + 0.1
+    assert weighted[~medical].mean() < 0.1
 
 
 @pytest.mark.parametrize("scale", [0.3, 1.0, 3.0])

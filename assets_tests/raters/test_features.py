@@ -1,4 +1,4 @@
-"""N-grams, sampling and splitting: what a rater learns from and how it is divided."""
+"""N-grams, sampling and encoders: what a rater learns from."""
 
 import re
 from collections import Counter
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from carebot_assets.raters import encoder, ngrams, sampling, splitting
+from carebot_assets.raters import encoder, ngrams, sampling
 from carebot_assets.settings import EncoderSettings
 
 FEATURES = 1 << 20
@@ -106,30 +106,6 @@ def sentences(count: int) -> list[str]:
         " ".join(rng.choice(words, 40)) if i % 2 else "".join(rng.choice(chars, 60))
         for i in range(count)
     ]
-
-
-def test_near_duplicates_are_not_straddled() -> None:
-    texts = sentences(300)
-    edited = [f"NEW START. {t[:-8].upper()} , and an end" for t in texts]
-    both = pl.Series([*texts, *edited])
-    groups = splitting.near_duplicate_groups(both)
-    assert (groups[:300] == groups[300:]).mean() > 0.99
-    assert len(np.unique(groups)) > 295
-    sides = splitting.is_validation(both, 0.2, 1)
-    assert (sides[:300] == sides[300:]).mean() > 0.99 and 0.1 < sides.mean() < 0.35
-    assert (sides != splitting.is_validation(both, 0.2, 2)).any()
-
-
-def test_the_side_of_a_text_does_not_depend_on_others() -> None:
-    texts = pl.Series(sentences(200))
-    whole = splitting.is_validation(texts, 0.3, 1)
-    assert (whole[50:] == splitting.is_validation(texts[50:], 0.3, 1)).all()
-
-
-@pytest.mark.parametrize("texts", [[], [""], ["", None], ["a", "a", "b"]])
-def test_little_text_is_split_too(texts: list[str | None]) -> None:
-    column = pl.Series(texts, dtype=pl.String)
-    assert len(splitting.is_validation(column, 0.5, 1)) == len(texts)
 
 
 def test_packaged_model_is_the_known_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """Training, keeping and applying both raters on small bilingual samples."""
 
+import tracemalloc
 from pathlib import Path
 from random import Random
 
@@ -7,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from carebot_assets.raters import backbones, classifier, encoder, head, plots, regressor, scores
+from carebot_assets.raters import classifier, encoder, head, plots, prefilter, regressor, scores
 from carebot_assets.raters.rubric import QUALITY
 from carebot_assets.settings import DomainSettings, EncoderSettings
 
@@ -62,22 +63,6 @@ def rated(num: int, seed: int = 0) -> pl.DataFrame:
     return pl.DataFrame(rows)
 
 
-def test_metrics_count_documents_behind_a_row() -> None:
-    probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.1, 0.9]])
-    truth, weights = np.array([0, 1, 0, 1]), np.array([1.0, 5.0, 2.0, 2.0])
-    strata = pl.DataFrame({"lang": ["en"] * 4, "source": ["a", "a", "b", "b"]})
-    found = scores.classification(
-        probabilities, truth, ["m", "o"], strata, np.array([True, False]), 0.5, weights
-    )
-    assert found["accuracy_ratio"] == 0.5 and found["medical_recall"] == 1.0
-    assert found["medical_precision"] == pytest.approx(3 / 8)
-    assert found["by_source"]["a"]["accuracy_ratio"] == pytest.approx(1 / 6, abs=1e-4)
-    assert found["by_label"]["o"] == {
-        "precision": 1.0, "recall": pytest.approx(2 / 7, abs=1e-4),
-        "f1": pytest.approx(4 / 9, abs=1e-4), "num_documents": 2,
-    }  # fmt: skip
-
-
 def test_rater_learns_and_says_so(tmp_path: Path) -> None:
     trained = regressor.train(rated(400), QUALITY, ENCODER, 1)
     assert trained.metrics["spearman"] > 0.8 and set(trained.metrics["by_lang"]) == {"en", "zh"}
@@ -116,14 +101,6 @@ def test_a_score_that_is_no_number_is_null(tmp_path: Path) -> None:
     assert regressor.predict(tmp_path, QUALITY, rated(3).lazy())["score"].null_count() == 3
 
 
-def test_calibration_error() -> None:
-    sure = np.array([[0.9, 0.1]] * 10)
-    alike, truth = np.ones(10), np.array([0] * 9 + [1])
-    assert scores.calibration_error(sure, truth, alike) == pytest.approx(0.0)
-    assert scores.calibration_error(sure, np.array([1] * 10), alike) == pytest.approx(0.9)
-    assert scores.calibration_error(sure, truth, truth + 1e-9) == pytest.approx(0.9)
-
-
 def test_plots_are_images() -> None:
     sure, truth = np.array([[0.9, 0.1], [0.2, 0.8]]), np.array([0, 1])
     for image in (
@@ -157,46 +134,68 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.M
     assert sum(asked) == 100  # parts of other documents are not taken
 
 
+class Watched:
+    """An encoder that notes the number of texts it is given at once."""
+
+    device = "cpu"
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+
+    def encode(self, texts: list[str]) -> np.ndarray:
+        self.batches.append(len(texts))
+        return np.array([[text.count("e"), text.count("医"), 1] for text in texts], np.float32)
+
+
+def judge(kind: str, folder: Path, texts: pl.LazyFrame, work: Path) -> pl.DataFrame:
+    if kind == "classifier":
+        return classifier.predict(folder, texts, DOMAIN.medical_labels, work)
+    if kind == "rater":
+        return regressor.predict(folder, QUALITY, texts, work)
+    labels = DOMAIN.medical_labels
+    return prefilter.predict(folder, folder / "prefilter", texts, labels, 0, work)[0]
+
+
+@pytest.mark.parametrize("kind", ["classifier", "rater", "prefilter and classifier"])
+def test_memory_does_not_grow_with_the_shard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """An encoder never sees more texts than a chunk has, and nothing but small rows is kept: four
+    times the documents, 16 MB of text, need about as much memory."""
+    chunk = 100
+    monkeypatch.setattr(head, "CHUNK_ROWS", chunk)
+    (tmp_path / "prefilter").mkdir()
+    weight, bias = np.ones((2, 3), np.float32), np.zeros(2, np.float32)
+    card = {"kind": classifier.KIND, "labels": DOMAIN.labels[:2], "temperature": 1.0}
+    head.Head(weight, bias, ENCODER, card).save(tmp_path)
+    if kind == "rater":
+        head.Head(weight[:1], bias[:1], ENCODER, {"kind": QUALITY.name}).save(tmp_path)
+    card = {"kind": prefilter.KIND, "thresholds": {"zh": 0.0, "en": 0.0}}
+    head.Head(weight[:1], bias[:1], ENCODER, card).save(tmp_path / "prefilter")
+    peaks = []
+    for num in (chunk, 1000, 4000):  # the first imports what is used
+        texts = pl.LazyFrame(
+            {"doc_id": [f"{n:032x}" for n in range(num)], "lang": ["zh", "en"] * (num // 2),
+             "text": [("医生 " if n % 2 else "fever ") * 700 + str(n) for n in range(num)]}
+        )  # fmt: skip
+        watched, work = Watched(), tmp_path / f"work-{num}"
+        monkeypatch.setattr(head, "open_encoder", lambda _, watched=watched: watched)
+        work.mkdir()
+        tracemalloc.start()
+        found = judge(kind, tmp_path, texts, work)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert set(watched.batches) == {chunk}
+        assert sum(watched.batches) == (2 * num if "prefilter" in kind else num)
+        assert found.height == num and "text" not in found.columns
+        parts = [pl.read_parquet(part) for part in sorted(work.iterdir())]
+        assert [part.columns for part in parts] == [["doc_id", "outputs"]] * (num // chunk)
+    # A chunk of texts is among it: what is bounded was seen.
+    assert 2 * 2100 * chunk < peaks[1] and peaks[2] < 1.3 * peaks[1]
+
+
 def test_what_was_written_for_training_is_not_validated_on() -> None:
     seeds = labelled(200).with_columns(synthetic=pl.int_range(200) % 2 == 0)
     assert not (classifier.split(seeds, 0.5, 1) & seeds["synthetic"].to_numpy()).any()
     trained = classifier.train(seeds, DOMAIN, ENCODER, seed=1)
     assert trained.metrics["num_validation"] <= 100
-
-
-def test_a_ruler_is_seen() -> None:
-    rng = np.random.default_rng(0)
-    truth, lengths = rng.normal(size=500), rng.normal(size=500)
-    honest = scores.partial_rank_correlation(truth + rng.normal(size=500), lengths, truth)
-    ruler = scores.partial_rank_correlation(truth + 3 * lengths, lengths, truth)
-    confounded = scores.partial_rank_correlation(truth, truth + 0.1 * lengths, truth)
-    assert honest is not None and abs(honest) < 0.15
-    assert ruler is not None and ruler > 0.9
-    assert confounded is None or abs(confounded) < 0.3
-    assert scores.partial_rank_correlation(truth, np.ones(500), truth) is None
-
-
-def test_length_is_compared_within_a_language() -> None:
-    """Chinese texts have fewer characters, and here higher scores: no rater's fault."""
-    rng = np.random.default_rng(0)
-    truth, langs = rng.normal(size=400), ["zh", "en"] * 200
-    lengths = np.where(np.array(langs) == "zh", 200, 1500) + rng.integers(0, 100, 400)
-    guess = truth + rng.normal(size=400) + np.where(np.array(langs) == "zh", 3.0, 0.0)
-    strata = pl.DataFrame({"lang": langs, "source": "web", "num_chars": lengths})
-    assert abs(scores.regression(guess, truth, strata, (3.0,))["length_correlation"]) < 0.15
-    ruler = truth + lengths / 20
-    assert scores.regression(ruler, truth, strata, (3.0,))["length_correlation"] > 0.5
-
-
-def test_backbones_side_by_side() -> None:
-    seeds = labelled(240)
-
-    def metrics(settings: EncoderSettings) -> dict[str, object]:
-        return classifier.train(seeds, DOMAIN, settings, seed=1).metrics
-
-    chosen = {"chars": ENCODER, "words": EncoderSettings(backend="word_ngram", features=4096)}
-    table, costs = backbones.compare(seeds, chosen, metrics)
-    assert set(table["backbone"]) == {"chars", "words"} and set(table["lang"]) == {"", "en", "zh"}
-    found = backbones.summarize(table.lazy(), costs, "medical_f1")
-    assert found["num_backbones"] == 2 and "| chars |" in found["backbones"]
-    assert backbones.summarize(table.head(0).lazy(), {}, "medical_f1") == {"num_backbones": 0}

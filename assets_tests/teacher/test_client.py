@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -226,3 +227,32 @@ def test_offline_teacher_over_http(tmp_path: Path) -> None:
     zh, en = (value["answer"] for value in runs[0]["doctor_answer"])
     assert "咳嗽" in zh and en.isascii()
     assert runs[0]["judge_pair"][0]["winner"] == "b"
+
+
+@pytest.mark.parametrize("struck", [0.0, 1.0], ids=["answered", "answered when repeated"])
+@pytest.mark.parametrize("per_minute", [1200, None])
+def test_requests_leave_at_the_pace_of_the_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, per_minute: int | None, struck: float
+) -> None:
+    """Twenty a second leave a twentieth of a second apart, repeated ones too; else all at once."""
+    left: list[float] = []
+    send = httpx2.AsyncHTTPTransport.handle_async_request
+
+    async def note(self: Any, request: Any) -> Any:
+        left.append(time.monotonic())
+        return await send(self, request)
+
+    monkeypatch.setattr(httpx2.AsyncHTTPTransport, "handle_async_request", note)
+    settings = TeacherSettings.model_validate(
+        {"requests_per_minute": per_minute, "concurrency": 16,
+         "offline": {"faults": {"rate_limit_ratio": struck, "retry_after_seconds": 0.01}}}
+    )  # fmt: skip
+    with open_teacher(settings, tmp_path / "l.sqlite", seed=1) as teacher:
+        started = time.monotonic()
+        answers = teacher.ask("domain_label", items(*(f"足球 match {n}" for n in range(16))))
+    assert {answer.status for answer in answers} == {"ok"}
+    assert len(left) == (32 if struck else 16)
+    if per_minute:  # each at its place or later, however busy the machine is
+        assert all(at - started >= 0.05 * place for place, at in enumerate(left))
+    else:  # one at least long before it
+        assert any(at - left[0] < 0.025 * place for place, at in enumerate(left))

@@ -17,7 +17,13 @@ WORD_WEIGHT = 2.0
 
 
 class Encoder(Protocol):
-    """Turns texts into rows of a matrix, each of which depends on its own text only."""
+    """Turns texts into rows of a matrix, each of which depends on its own text only.
+
+    Attributes:
+        device: where it computes, as torch names the kind of it.
+    """
+
+    device: str
 
     def encode(self, texts: list[str]) -> Any:
         """A dense array or a sparse matrix with one row a text."""
@@ -25,6 +31,8 @@ class Encoder(Protocol):
 
 class CharNgramEncoder:
     """Hashed character n-grams: no model, no vocabulary, the same for every language."""
+
+    device = "cpu"
 
     def __init__(self, settings: EncoderSettings) -> None:
         self._settings = settings
@@ -37,6 +45,8 @@ class CharNgramEncoder:
 class WordNgramEncoder:
     """Hashed words and pairs of words; in Chinese, characters and pairs of them."""
 
+    device = "cpu"
+
     def __init__(self, settings: EncoderSettings) -> None:
         self._settings = settings
 
@@ -47,6 +57,8 @@ class WordNgramEncoder:
 
 class CharWordNgramEncoder:
     """Both kinds of hashed n-grams side by side."""
+
+    device = "cpu"
 
     def __init__(self, settings: EncoderSettings) -> None:
         self._chars, self._words = CharNgramEncoder(settings), WordNgramEncoder(settings)
@@ -70,7 +82,8 @@ class SentenceEncoder:
         self._settings = settings
         path = settings.model or str(packaged_model())
         self._model = SentenceTransformer(path, trust_remote_code=False).eval()
-        if _wants_bfloat16(settings, self._model.device):
+        self.device = self._model.device.type
+        if _wants_bfloat16(settings, self.device):
             self._model = self._model.bfloat16()
         limit = self._model.max_seq_length or settings.max_tokens
         self._model.max_seq_length = min(limit, settings.max_tokens)
@@ -102,6 +115,7 @@ class HybridEncoder:
 
     def __init__(self, settings: EncoderSettings) -> None:
         self._words, self._sentences = WordNgramEncoder(settings), SentenceEncoder(settings)
+        self.device = self._sentences.device
 
     def encode(self, texts: list[str]) -> Any:
         from scipy.sparse import csr_matrix, hstack
@@ -127,14 +141,14 @@ def budgeted(lengths: Any, budget: int) -> list[Any]:
     return batches
 
 
-def _wants_bfloat16(settings: EncoderSettings, device: Any) -> bool:
+def _wants_bfloat16(settings: EncoderSettings, device: str) -> bool:
     import torch
 
     if settings.dtype != "auto":
         return settings.dtype == "bfloat16"
-    if device.type == "cuda":
+    if device == "cuda":
         return torch.cuda.is_bf16_supported()
-    return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+    return device == "cpu" and torch.cpu._is_avx512_bf16_supported()
 
 
 def open_encoder(settings: EncoderSettings) -> Encoder:

@@ -20,6 +20,9 @@ def classification(
 ) -> dict[str, Any]:
     """Metrics of a classifier on validation, altogether, by label, language and source.
 
+    Precision, recall and F1 of every label, also within each language; those of the medical labels
+    together within each language and source.
+
     Rows count by their weights, except in counts: a sample drawn evenly from small and large
     sources then says what the whole corpus would.
 
@@ -30,22 +33,24 @@ def classification(
         threshold: probability of the medical labels from which a document is kept.
         weights: of the rows.
     """
-    from sklearn.metrics import average_precision_score, precision_recall_fscore_support
+    from sklearn.metrics import average_precision_score
     from sklearn.metrics import roc_auc_score as auc
 
     guess = probabilities.argmax(axis=1)
     p_medical = probabilities[:, medical].sum(axis=1)
     is_medical = np.isin(truth, np.flatnonzero(medical))
-    precision, recall, f1, support = precision_recall_fscore_support(
-        truth, guess, labels=list(range(len(labels))), zero_division=0.0, sample_weight=weights
-    )
-    counts = np.bincount(truth[truth >= 0], minlength=len(labels))
-    by_label = {
-        label: _rounded(precision=precision[i], recall=recall[i], f1=f1[i], num_documents=counts[i])
-        for i, label in enumerate(labels)
-    }
-    present = support > 0
     both = is_medical.any() and not is_medical.all()
+    everything = np.ones(len(truth), bool)
+
+    def of_labels(rows: np.ndarray) -> dict[str, dict[str, Any]]:
+        return {
+            label: _binary((guess == i)[rows], (truth == i)[rows], weights[rows])
+            | {"num_documents": int((truth == i)[rows].sum())}
+            for i, label in enumerate(labels)
+        }
+
+    by_label = of_labels(everything)
+    present = [label for i, label in enumerate(labels) if weights[truth == i].any()]
 
     def part(rows: np.ndarray) -> dict[str, Any]:
         medical = _binary(p_medical[rows] >= threshold, is_medical[rows], weights[rows])
@@ -56,8 +61,8 @@ def classification(
         }
 
     return {
-        "macro_f1": _number(f1[present].mean()),
-        **{k: v for k, v in part(np.ones(len(truth), bool)).items() if k != "num_documents"},
+        "macro_f1": _number(np.mean([by_label[label]["f1"] for label in present])),
+        **{k: v for k, v in part(everything).items() if k != "num_documents"},
         "medical_roc_auc": (
             _number(auc(is_medical, p_medical, sample_weight=weights)) if both else None
         ),
@@ -70,6 +75,11 @@ def classification(
         "largest_class_ratio": _number(np.bincount(guess, weights).max() / weights.sum()),
         "num_predicted_labels": len(np.unique(guess)),
         "by_label": by_label,
+        "by_lang_and_label": {
+            f"{lang} {label}": found
+            for lang, labels_found in _parts(strata["lang"], of_labels).items()
+            for label, found in labels_found.items()
+        },
         "by_lang": _parts(strata["lang"], part),
         "by_source": _parts(strata["source"], part),
     }
@@ -177,11 +187,11 @@ def calibration_error(probabilities: np.ndarray, truth: np.ndarray, weights: np.
 
 
 def _binary(guess: np.ndarray, truth: np.ndarray, weights: np.ndarray) -> dict[str, float]:
-    hits = weights[guess & truth].sum()
-    precision = hits / weights[guess].sum() if guess.any() else 0.0
-    recall = hits / weights[truth].sum() if truth.any() else 0.0
+    hits, guessed, wanted = (weights[rows].sum() for rows in (guess & truth, guess, truth))
+    precision = hits / guessed if guessed else 0.0
+    recall = hits / wanted if wanted else 0.0
     f1 = 2 * precision * recall / (precision + recall) if hits else 0.0
-    return _rounded(precision=precision, recall=recall, f1=f1)
+    return {"precision": _number(precision), "recall": _number(recall), "f1": _number(f1)}
 
 
 def _fit(guess: np.ndarray, truth: np.ndarray, cuts: tuple[float, ...]) -> dict[str, Any]:
@@ -194,10 +204,6 @@ def _fit(guess: np.ndarray, truth: np.ndarray, cuts: tuple[float, ...]) -> dict[
     }
     error = _number(np.abs(guess - truth).mean())
     return {"num_documents": len(guess), "spearman": rank, "mean_absolute_error": error, **right}
-
-
-def _rounded(**values: Any) -> dict[str, Any]:
-    return {k: int(v) if k.startswith("num_") else _number(v) for k, v in values.items()}
 
 
 def _number(value: Any) -> float:

@@ -18,6 +18,7 @@ from transformers import (
     Trainer,
     TrainerCallback,
     TrainingArguments,
+    set_seed,
 )
 from transformers.trainer_callback import PrinterCallback
 
@@ -31,20 +32,47 @@ EVALUATIONS_AN_EPOCH = 4
 
 
 class Rater(torch.nn.Module):
-    """An encoder with a head: `num_labels` classes, or one score where there is 1."""
+    """An encoder with a head: `num_labels` classes, or one score where there is 1.
 
-    def __init__(self, encoder: SentenceTransformer, num_labels: int) -> None:
+    Args:
+        encoder: what is trained.
+        num_labels: outputs of the head.
+        weights: what a row of each class counts in the loss; None where all count alike.
+    """
+
+    # The loss is a mean over rows: the trainer must not multiply it by the number of processes.
+    accepts_loss_kwargs = False
+
+    def __init__(
+        self, encoder: SentenceTransformer, num_labels: int, weights: torch.Tensor | None = None
+    ) -> None:
         super().__init__()
         self.encoder = encoder
         self.head = torch.nn.Linear(encoder.get_embedding_dimension() or 0, num_labels)
+        self.register_buffer("weights", weights, persistent=False)
 
     def forward(self, labels: torch.Tensor, **tokens: torch.Tensor) -> dict[str, torch.Tensor]:
         outputs = self.head(self.encoder(dict(tokens))["sentence_embedding"])
         if outputs.shape[1] == 1:
             loss = torch.nn.functional.mse_loss(outputs[:, 0], labels.float())
         else:
-            loss = torch.nn.functional.cross_entropy(outputs, labels.long())
+            # Not torch's own weighted mean: it divides by the weights of the batch, so that a class
+            # alone in its batch would not be weighted at all.
+            loss = torch.nn.functional.cross_entropy(
+                outputs, labels.long(), weight=self.weights, reduction="none"
+            ).mean()
         return {"loss": loss, "logits": outputs}
+
+
+def class_weights(targets: pl.Series, num_labels: int) -> torch.Tensor:
+    """Weights with which all classes that occur count alike, and a row counts 1 in the mean.
+
+    Inverse frequencies, as the head on a frozen encoder has them. A class that does not occur
+    counts nothing: there is nothing to learn of it, and validation is not to wait for it.
+    """
+    counts = torch.bincount(targets.cast(pl.Int64).to_torch(), minlength=num_labels)
+    weights = counts.sum() / (counts.count_nonzero() * counts)
+    return torch.where(counts > 0, weights, 0.0)
 
 
 class Tell(TrainerCallback):
@@ -60,7 +88,11 @@ class Tell(TrainerCallback):
 
 
 def train(config: EncoderConfig, reporter: Reporter) -> None:
-    """Train on the rows of `config.data` without `validation`, stop early by those with it."""
+    """Train on the rows of `config.data` without `validation`, stop early by those with it.
+
+    All classes weigh alike. Kept is the encoder with the lowest loss on validation, which is looked
+    at four times an epoch; after three times without a lower one the training stops.
+    """
     frame = pl.read_parquet(config.data, columns=["text", "target", "validation"])
     parts = [frame.filter(~pl.col("validation")), frame.filter("validation")]
     if not all(part.height for part in parts):
@@ -89,10 +121,15 @@ def train(config: EncoderConfig, reporter: Reporter) -> None:
         log_level="error",
         remove_unused_columns=False,
     )
+    # The trainer seeds after the head has been drawn.
+    set_seed(arguments.seed)
     encoder = SentenceTransformer(str(config.model), trust_remote_code=False)
     encoder.max_seq_length = min(encoder.max_seq_length or config.max_tokens, config.max_tokens)
+    weights = (
+        class_weights(parts[0]["target"], config.num_labels) if config.num_labels > 1 else None
+    )
     trainer = Trainer(
-        model=Rater(encoder, config.num_labels),
+        model=Rater(encoder, config.num_labels, weights),
         args=arguments,
         train_dataset=_rows(encoder, parts[0], config),
         eval_dataset=_rows(encoder, parts[1], config),

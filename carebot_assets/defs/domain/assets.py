@@ -103,17 +103,17 @@ def domain_long_tail(step: Step, teacher: TeacherResource) -> dict[str, Any]:
               "domain.threshold", "encoder"],
     kinds={"scikitlearn"},
     pool="gpu",
-    version="4",
+    version="5",
 )  # fmt: skip
 def domain_classifier(step: Step, launcher: Launcher) -> dict[str, Any]:
     """Domain classifier: a class-balanced softmax head on an encoder, calibrated.
 
     Learned from the agreed seed labels; near-duplicates never straddle training and validation.
     Temperature and biases, fitted on training rows, correct it to the corpus by what each seed
-    stands for. Precision, recall and F1 by label, language and source, and of the medical labels
-    at the threshold, are those of validation, as of the corpus. With `encoder.fine_tune` the
-    encoder is trained first, by the launcher. Files: head.safetensors, rater.json, with
-    fine-tuning the folder encoder.
+    stands for. Precision, recall and F1 by label (in each language too), language and source, and
+    of the medical labels at the threshold, are those of validation, as of the corpus. With
+    `encoder.fine_tune` the encoder is trained first, by the launcher, and its classes weigh alike
+    as well. Files: head.safetensors, rater.json, with fine-tuning the folder encoder.
     Source: CareBot 4.1 (bge-m3, fine-tuned in full).
     """
     from carebot_assets.raters import classifier, plots, scores
@@ -142,6 +142,9 @@ def domain_classifier(step: Step, launcher: Launcher) -> dict[str, Any]:
         **trained.metrics,
         **report,
         "labels": scores.as_markdown(trained.metrics["by_label"], "label"),
+        "labels_by_language": scores.as_markdown(
+            trained.metrics["by_lang_and_label"], "language and label"
+        ),
         "languages": scores.as_markdown(trained.metrics["by_lang"], "language"),
         "sources": scores.as_markdown(trained.metrics["by_source"], "source"),
         "teacher": ", ".join(seeds["teacher"].unique().sort()),
@@ -160,12 +163,12 @@ def domain_classifier(step: Step, launcher: Launcher) -> dict[str, Any]:
               "domain.threshold", "domain.backbones"],
     kinds={"scikitlearn", "matplotlib"},
     pool="gpu",
-    version="2",
+    version="3",
 )  # fmt: skip
 def domain_backbones(step: Step) -> dict[str, Any]:
     """The domain classifier's head on several frozen encoders, side by side on the same split.
 
-    Macro and medical F1 of validation, documents encoded a second and growth of memory of each of
+    Macro and medical F1 of validation, documents encoded a second and memory needed of each of
     `domain.backbones`. Source: CareBot, appendix A (in spirit).
     """
     from carebot_assets.raters import backbones, classifier

@@ -78,7 +78,7 @@ def quality_seed_scores(step: Step, teacher: TeacherResource) -> dict[str, Any]:
               "quality.planted_faults", "quality.planted_weight", "encoder"],
     kinds={"scikitlearn"},
     pool="gpu",
-    version="8",
+    version="9",
 )  # fmt: skip
 def quality_rater(step: Step, launcher: Launcher) -> dict[str, Any]:
     """Quality rater: a linear head on an encoder that predicts the teacher's score.
@@ -128,13 +128,13 @@ def quality_rater(step: Step, launcher: Launcher) -> dict[str, Any]:
               "quality.planted_faults", "quality.planted_weight", "quality.backbones"],
     kinds={"scikitlearn", "matplotlib"},
     pool="gpu",
-    version="5",
+    version="6",
 )  # fmt: skip
 def quality_backbones(step: Step) -> dict[str, Any]:
     """The quality rater's head on several frozen encoders, side by side on the same split.
 
-    Spearman correlation with the teacher on validation, documents encoded a second and growth of
-    memory of each of `quality.backbones`. Source: CareBot, appendix B (in spirit).
+    Spearman correlation with the teacher on validation, documents encoded a second and memory
+    needed of each of `quality.backbones`. Source: CareBot, appendix B (in spirit).
     """
     from carebot_assets.raters import backbones, regressor, rubric
 
