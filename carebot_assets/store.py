@@ -9,7 +9,6 @@ artifact exists if and only if its manifest does. This is the only module that o
 import hashlib
 import json
 import os
-import resource
 import shutil
 import time
 import uuid
@@ -22,6 +21,7 @@ from typing import Any
 import polars as pl
 
 from carebot_assets import parquet, tables
+from carebot_assets.memory import peak_mb
 from carebot_assets.parquet import Compression
 
 MANIFEST = "manifest.json"
@@ -194,7 +194,7 @@ class Store:
                 inputs=inputs or {},
                 rows=draft.rows,
                 seconds=round(time.monotonic() - started, 3),
-                peak_rss_mb=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+                peak_rss_mb=round(peak_mb(), 1),
                 metadata=draft.metadata,
             )
             self._swap_in(draft_dir, target, manifest)

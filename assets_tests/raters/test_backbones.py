@@ -52,7 +52,7 @@ def test_another_device_is_waited_for(
 ) -> None:
     """A hundred documents a second, of which the processor of this machine sees nothing."""
     monkeypatch.setattr(backbones, "open_encoder", lambda _: Waiting(device))
-    monkeypatch.setattr("torch.cuda.max_memory_allocated", lambda: 7_000_000_000)
+    monkeypatch.setattr("torch.cuda.max_memory_allocated", lambda: 7000 << 20)
     cost = backbones.measure(ENCODER, ["发热 fever"] * 20)
     assert (cost["documents_per_second"] <= 100) == is_wall_time
     assert (cost["memory_mb"] >= 7000) == is_wall_time

@@ -4,16 +4,16 @@
 """
 
 import json
-import re
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import polars as pl
+import psutil
 
+from carebot_assets.memory import peak_mb
 from carebot_assets.raters import plots, scores
 from carebot_assets.raters.encoder import open_encoder
 from carebot_assets.settings import EncoderSettings
@@ -90,23 +90,15 @@ def measure(settings: EncoderSettings, texts: list[str]) -> dict[str, float]:
     another device they are wall time. Memory is the highest it ever was, libraries of the encoder
     and memory of the device included.
     """
-    before = _resident("VmRSS")
+    before = psutil.Process().memory_info().rss / 2**20
     encoder = open_encoder(settings)
     encoder.encode(texts[:2])
     clock = time.process_time if encoder.device == "cpu" else time.perf_counter
     started = clock()
     encoder.encode(texts)
     seconds = clock() - started
-    added = _resident("VmHWM") - before + _on_device(encoder.device)
-    return {"documents_per_second": len(texts) / max(seconds, 1e-9), "memory_mb": added / 1e6}
-
-
-def _resident(name: str) -> int:
-    """Bytes of this process by the kernel's name; its `ru_maxrss` would start with the peak of
-    whoever started it."""
-    status = Path("/proc/self/status").read_text("utf-8")
-    [kilobytes] = re.findall(rf"^{name}:\s+(\d+) kB$", status, re.MULTILINE)
-    return 1024 * int(kilobytes)
+    added = peak_mb() - before + _on_device(encoder.device) / 2**20
+    return {"documents_per_second": len(texts) / max(seconds, 1e-9), "memory_mb": added}
 
 
 def _on_device(device: str) -> int:

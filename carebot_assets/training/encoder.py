@@ -98,28 +98,31 @@ def train(config: EncoderConfig, reporter: Reporter) -> None:
     if not all(part.height for part in parts):
         raise TrainingError(f"{config.data}: no rows to train on, or none to validate on")
     plan = config.train
-    arguments = TrainingArguments(
-        output_dir=str(config.work_dir / "checkpoints"),
-        num_train_epochs=plan.epochs,
-        per_device_train_batch_size=plan.batch_size,
-        per_device_eval_batch_size=plan.batch_size,
-        learning_rate=plan.learning_rate,
-        warmup_steps=plan.warmup_ratio,
-        bf16=plan.bf16,
-        eval_strategy="steps",
-        save_strategy="steps",
-        eval_steps=1 / (plan.epochs * EVALUATIONS_AN_EPOCH),
-        save_steps=1 / (plan.epochs * EVALUATIONS_AN_EPOCH),
-        load_best_model_at_end=True,
-        metric_for_best_model="loss",
-        logging_steps=0.05,
-        seed=config.seed % 2**32,
-        use_cpu=session.on_cpu(),
-        dataloader_pin_memory=not session.on_cpu(),
-        disable_tqdm=True,
-        report_to="none",
-        log_level="error",
-        remove_unused_columns=False,
+    arguments = session.together(
+        TrainingArguments(
+            output_dir=str(config.work_dir / "checkpoints"),
+            num_train_epochs=plan.epochs,
+            per_device_train_batch_size=plan.batch_size,
+            per_device_eval_batch_size=plan.batch_size,
+            learning_rate=plan.learning_rate,
+            warmup_steps=plan.warmup_ratio,
+            bf16=plan.bf16,
+            eval_strategy="steps",
+            save_strategy="steps",
+            eval_steps=1 / (plan.epochs * EVALUATIONS_AN_EPOCH),
+            save_steps=1 / (plan.epochs * EVALUATIONS_AN_EPOCH),
+            load_best_model_at_end=True,
+            metric_for_best_model="loss",
+            logging_steps=0.05,
+            seed=config.seed % 2**32,
+            use_cpu=session.on_cpu(),
+            dataloader_pin_memory=not session.on_cpu(),
+            disable_tqdm=True,
+            report_to="none",
+            log_level="error",
+            remove_unused_columns=False,
+            ddp_backend=session.backend(),
+        )
     )
     # The trainer seeds after the head has been drawn.
     set_seed(arguments.seed)

@@ -100,12 +100,24 @@ def arguments(
         "include_num_input_tokens_seen": "non_padding",
         "activation_checkpointing": train.activation_checkpointing,
         "dataloader_pin_memory": not on_cpu(),
-        # Told to use the CPU, accelerate leaves DeepSpeed out in silence; not told a backend for
-        # it, it takes every process for the only one.
+        # Told to use the CPU, accelerate leaves DeepSpeed out in silence.
         "use_cpu": on_cpu() and not wants_deepspeed(),
-        "ddp_backend": "gloo" if on_cpu() and WORLD_SIZE in os.environ else None,
+        "ddp_backend": backend(),
     }
-    made = kind(**values, **more)
+    return together(kind(**values, **more))
+
+
+def backend() -> str | None:
+    """What processes on processors talk by: not told, accelerate takes every one for the only."""
+    return "gloo" if on_cpu() and WORLD_SIZE in os.environ else None
+
+
+def together(made: Arguments) -> Arguments:
+    """The arguments, where as many processes train together as were started, each on one card.
+
+    Raises:
+        TrainingError: they would train apart.
+    """
     promised = int(os.environ.get(WORLD_SIZE, "1"))
     if made.world_size != promised:
         raise TrainingError(f"{promised} processes were started, {made.world_size} train together")

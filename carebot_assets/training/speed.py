@@ -1,10 +1,11 @@
 """How fast a training is and how much memory it takes, on whatever it runs."""
 
-import resource
 import time
 from typing import Any
 
 import torch
+
+from carebot_assets.memory import peak_mb
 
 # Peak of dense bf16 arithmetic by the makers' data sheets, FLOP/s.
 PEAK_FLOPS = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "L40S": 362e12, "4090": 165e12}
@@ -69,7 +70,7 @@ def peak_memory_mb() -> float:
     """Peak of the card's memory where there is one, else of this process's resident memory."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / MB
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return peak_mb()
 
 
 def _rate(start: tuple[float, int, float], end: tuple[float, int, float]) -> float:
