@@ -19,7 +19,10 @@ import psutil
 import pytest
 import yaml
 
-from assets_tests.training.running import Configure, run
+from assets_tests.training.conftest import write_encoder
+from assets_tests.training.running import Configure, run, write_config
+from assets_tests.training.test_encoder import WORDS, two_kinds
+from assets_tests.training.test_encoder import config as encoder_config
 from carebot_assets.defs.launcher import Launcher
 from carebot_assets.settings import LauncherSettings
 from carebot_assets.training import checkpoint
@@ -67,10 +70,12 @@ def settings_of(name: str, folder: Path, **more: Any) -> LauncherSettings:
     return LauncherSettings(config=name, num_processes=2, **more)
 
 
-def start(settings: LauncherSettings, config: Path) -> "subprocess.Popen[str]":
+def start(
+    settings: LauncherSettings, config: Path, module: str = MODULE
+) -> "subprocess.Popen[str]":
     launcher = Launcher()
     return subprocess.Popen(
-        launcher.command(settings, MODULE, config),
+        launcher.command(settings, module, config),
         env={**os.environ, **launcher.environment(settings), "OMP_NUM_THREADS": "1"},
         stderr=subprocess.PIPE,
         text=True,
@@ -148,3 +153,23 @@ def test_two_machines_meet(
     _, said = first.communicate()
     assert (first.returncode, second.wait()) == (0, 0), said
     assert_same_curve(tmp_path / "machines" / "out", alone)
+
+
+def test_two_processes_fine_tune_an_encoder_as_one_does(tmp_path: Path) -> None:
+    encoder = write_encoder(tmp_path / "bert", [" ".join(words) for words in WORDS.values()])
+    losses = []
+    for number, batch_size in ((1, 16), (2, 8)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        # Whole batches: what is left over would be filled up.
+        values = encoder_config(folder, encoder, two_kinds(128, 6, own=0.9, rare=0.5, seed=1))
+        values["train"] = {"epochs": 2, "batch_size": batch_size, "learning_rate": 0.0005}
+        settings = LauncherSettings(config="cpu", num_processes=number)
+        process = start(settings, write_config(folder, values), "carebot_assets.training.encoder")
+        _, said = process.communicate()
+        assert process.returncode == 0, said
+        last = max((folder / "work" / "checkpoints").iterdir(), key=lambda p: p.stat().st_mtime)
+        state = json.loads((last / "trainer_state.json").read_text("utf-8"))
+        losses.append([row["eval_loss"] for row in state["log_history"] if "eval_loss" in row])
+    assert len(losses[0]) == len(losses[1]) > 5
+    assert np.abs(np.subtract(*losses)).max() <= TOLERANCE
