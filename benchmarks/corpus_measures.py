@@ -175,6 +175,7 @@ def main() -> None:
             "spread": {n: round(max(v) / min(v), 2) for n, v in rates.items()},
             "comparable_to_stock": round(middle["comparable"] / middle["stock"]),
             "comparable_to_tuned": round(middle["comparable"] / middle["tuned"]),
+            "comparable_to_nemo": round(middle["comparable"] / middle["nemo"]),
             "whole_to_nemo": round(middle["whole"] / middle["nemo"]),
         }
     print(json.dumps(report))
