@@ -90,6 +90,19 @@ def test_an_override_of_an_unknown_setting_is_refused() -> None:
         load_settings("demo", {"CAREBOT_SET__launcher__config__x": "1"})
 
 
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("{web: {path: a}, web: {path: b}}", "key 'web' is given twice"),
+        ("{web: {path: a", "not readable as YAML"),
+    ],
+)
+def test_an_override_that_is_no_yaml_is_refused_by_name(value: str, message: str) -> None:
+    variable = "CAREBOT_SET__corpus__sources"
+    with pytest.raises(SettingsError, match=rf"environment variable {variable}: .*{message}"):
+        load_settings("demo", {variable: value})
+
+
 def test_the_fingerprint_holds_exactly_the_named_sections() -> None:
     one = load_settings("demo", {})
     two = load_settings("demo", {"CAREBOT_SET__domain__threshold": "0.25"})

@@ -4,11 +4,13 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from carebot_assets.corpus import private
 from carebot_assets.lineage.why import Life
 
 if TYPE_CHECKING:
@@ -81,7 +83,8 @@ def print_life(console: Console, life: Life) -> None:
     console.print(f"document {document['doc_id']}", style="bold", markup=False)
     for key in ("origin", "source", "license", "lang", "n_chars", "n_tokens", "shard"):
         console.print(f"  {key:10} {document[key]}", markup=False)
-    start = document["text"][:160].replace("\n", " ")
+    # What is printed may be kept where the raw shard is not: masked like any text that is shown.
+    start = private.mask_all(pl.Series([document["text"]])).item()[:160].replace("\n", " ")
     console.print(f"  {'text':10} {start}...", markup=False)
     table = Table("judge", "verdict", "reasons", "what decided", "run", box=None, pad_edge=False)
     for judgement in life.judgements:

@@ -1,10 +1,14 @@
 """What becomes of documents after all judges, and the audit of the result."""
 
 import polars as pl
+import pytest
 
 from assets_tests.conftest import rows_of
+from assets_tests.corpus import private_values
+from assets_tests.corpus.private_values import VALUES
 from carebot_assets import tables
-from carebot_assets.corpus import filtering
+from carebot_assets.corpus import filtering, measures, rules
+from carebot_assets.settings import Settings
 
 OTHER = ["domain_not_medical_v1"]
 # doc_id: verdicts of rules, duplicates, contamination, domain (with reasons), quality
@@ -77,6 +81,27 @@ def test_general_corpus_holds_what_is_only_not_medical() -> None:
     assert found["doc_id"].to_list() == ["general", "two_reasons"]
     assert "13812345678" not in found["text"][0]
     assert dict(found.schema) == dict(tables.BY_NAME["general_corpus"].schema)
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_the_verdicts_record_what_is_masked_and_where(demo: Settings, lang: str) -> None:
+    """The masks put into the raw text one by one give the published one."""
+    texts = [private_values.sentences(lang), *(v[lang].sentence for v in VALUES.values()), "none"]
+    rows = [{"doc_id": str(i), "lang": lang, "text": text} for i, text in enumerate(texts)]
+    documents = rows_of("documents", *rows).lazy()
+    kept = demo.rules.model_copy(update={"private_information": {"phone": "keep"}})
+    verdicts = rules.decide(measures.measure(documents), kept).collect()
+    recorded = [[mask["kind"] for mask in masks] for masks in verdicts["masks"]]
+    assert {kind for kinds in recorded for kind in kinds} == set(VALUES) - {"phone"}
+    assert [sorted(set(kinds)) for kinds in recorded] == verdicts["masked_kinds"].to_list()
+    published = filtering.publishable(
+        documents, verdicts.with_columns(verdict=pl.lit("keep")).lazy()
+    ).collect()
+    for text, masks, found in zip(texts, verdicts["masks"], published["text"], strict=True):
+        for mask in reversed(list(masks)):
+            end = mask["start"] + mask["length"]
+            text = f"{text[: mask['start']]}[{mask['kind'].upper()}]{text[end:]}"
+        assert text == found
 
 
 def test_publishable_masks_only_the_listed_kinds_in_order() -> None:

@@ -156,12 +156,57 @@ def test_warc(demo: Settings, tmp_path: Path, zipped: bool) -> None:
     assert documents.height + bad.height == 9
 
 
-def test_a_warc_that_is_cut_off(demo: Settings, tmp_path: Path) -> None:
-    whole = warc(("response", "http://a/", page(GOOD).encode(), {}))
-    (tmp_path / "a.warc").write_bytes(whole[:-300])
-    assert read(demo, tmp_path / "a.warc")[1]["error"].to_list() == [
-        "damaged record: it is cut off"
-    ]
-    (tmp_path / "a.warc").write_bytes(b"no such thing\r\n" * 9)
-    with pytest.raises(ValueError, match=r"a\.warc cannot be read as warc"):
+def test_a_warc_that_is_cut_off_anywhere(demo: Settings, tmp_path: Path) -> None:
+    one, two = (
+        warc(("response", f"http://{name}/", page(GOOD).encode(), {})) for name in ("a", "b")
+    )
+    # Behind a record stand two empty lines, which may be missing.
+    for length in (two.index(b"200 OK") + 1, *range(1, len(two) - 4, 31)):
+        (tmp_path / "a.warc").write_bytes(one + two[:length])
+        try:
+            documents, bad, _ = read(demo, tmp_path / "a.warc", max_chars=5000)
+        except ValueError as error:
+            assert "a.warc cannot be read as warc" in str(error), length
+            continue
+        assert documents["origin"].to_list() == ["s/a.warc#0"], length
+        assert bad["origin"].to_list() == ["s/a.warc#1"], length
+        assert bad["error"].to_list() == ["damaged record: it is cut off"], length
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"no such thing\r\n" * 9, "Invalid WARC record"),
+        (b"five words in one line", "Invalid WARC record"),  # a header of ARC
+        (
+            b"WARC/1.0\r\nWARC-Type: response\r\nContent-Length: 1\r\n\r\nx",
+            "without WARC-Target-URI",
+        ),
+    ],
+)
+def test_what_is_no_warc(demo: Settings, tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "a.warc").write_bytes(content)
+    with pytest.raises(ValueError, match=rf"a\.warc cannot be read as warc: .*{message}"):
         read(demo, tmp_path / "a.warc")
+
+
+@pytest.mark.parametrize("content", [b"WARC/1.0\r\n", b"WARC/1.0\r\n\r\n<p>page</p>"])
+def test_a_header_without_length(demo: Settings, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.warc").write_bytes(content)
+    bad = read(demo, tmp_path / "a.warc")[1]
+    assert bad["error"].to_list() == ["damaged record: its header has no length"]
+
+
+def test_a_record_longer_than_its_header_says_is_bad_and_the_next_is_read(
+    demo: Settings, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pages = [("resource", f"http://{name}/", page(GOOD).encode(), {}) for name in ("a", "b")]
+    first, second = (warc(one) for one in pages)
+    longer = first.replace(b"</body>", b"</body>lin@example.com")
+    (tmp_path / "a.warc").write_bytes(longer + second)
+    documents, bad, _ = read(demo, tmp_path / "a.warc", max_chars=5000)
+    assert documents["origin"].to_list() == ["s/a.warc#1"]
+    assert bad.select("origin", "error").rows() == [
+        ("s/a.warc#0", "damaged record: it is longer than its header says")
+    ]
+    assert "lin@example.com" not in "".join(capfd.readouterr())

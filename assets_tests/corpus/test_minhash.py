@@ -48,6 +48,16 @@ def test_match_probability(jaccard: float, probability: float) -> None:
     assert minhash.match_probability(jaccard, 14, 8) == pytest.approx(probability, abs=1e-4)
 
 
+@pytest.mark.parametrize(("bands", "rows"), [(14, 8), (28, 4), (1, 1), (3, 20)])
+def test_the_parameters_say_how_likely_a_pair_is_found(bands: int, rows: int) -> None:
+    found = minhash.parameters(DuplicateSettings(bands=bands, rows=rows))
+    named = {name: value for name, value in found.items() if name.startswith("match_probability")}
+    assert named == {
+        f"match_probability_at_{s}": pytest.approx(1 - (1 - s**rows) ** bands, abs=1e-6)
+        for s in (0.7, 0.8, 0.9)
+    }
+
+
 def test_summary_counts_texts_without_shingles() -> None:
     settings = DuplicateSettings()
     table = minhash.signatures(documents(["!!!", "one two three four five six"]).lazy(), settings)

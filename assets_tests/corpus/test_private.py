@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from assets_tests.corpus.private_values import VALUES
 from carebot_assets.corpus import private
 from carebot_assets.corpus.private.detector import SCOPES, Detector
 
@@ -140,10 +141,42 @@ def test_an_invalid_number_beside_a_valid_one_stays() -> None:
     assert private.mask_all(pl.Series([text])).to_list() == [masked]
 
 
-def test_occurrences_are_counted() -> None:
-    texts = pl.Series(["a@example.com, b@example.com 电话13812345678", None, "none"])
-    counted = private.tally(texts)
-    assert counted.rows() == [(["email", "phone"], [2, 1]), ([], []), ([], [])]
+def test_occurrences_are_counted_and_placed() -> None:
+    texts = pl.Series(["电话13812345678 a@example.com, b@example.com", None, "none"])
+    found = private.tally(texts)
+    assert dict(found.schema) == private.TALLY
+    places = [
+        {"kind": "phone", "start": 2, "length": 11},
+        {"kind": "email", "start": 14, "length": 13},
+        {"kind": "email", "start": 29, "length": 13},
+    ]
+    assert found.rows() == [(["email", "phone"], [2, 1], places), ([], [], []), ([], [], [])]
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_values_of_every_kind_are_found_where_they_stand(lang: str) -> None:
+    assert set(VALUES) == set(private.BY_NAME)
+    texts = [f"𠮷 e\u0301 {by_lang[lang].sentence}" for by_lang in VALUES.values()]
+    found = private.tally(pl.Series(texts))["private_spans"].to_list()
+    for (kind, by_lang), text, spans in zip(VALUES.items(), texts, found, strict=True):
+        value = by_lang[lang].value
+        assert spans == [{"kind": kind, "start": text.index(value), "length": len(value)}]
+
+
+@pytest.mark.parametrize(
+    ("damaged", "shown"),
+    [
+        (r'{"text": "\u4f4f\u9662\u53f7\uff1aAB-4821', '{"text": "住院号：[MEDICAL_RECORD_NUMBER]'),
+        (r'{"text": "\u59d3\u540d:\u6b27\u9633\u601d\u96e8,', '{"text": "姓名:[PERSON_NAME],'),
+        (r'{"text": "\ud83e\ude7a x\u0000 \u00', r'{"text": "\ud83e\ude7a x \u00'),
+        (r"电话138\u200b1234\u00ad5678。", "电话[PHONE]。"),
+        ("MRN: AB\u200b-55\u202e88", "MRN: [MEDICAL_RECORD_NUMBER]"),
+        ("no. 8832-1104-23, 12 g", "no. [NUMBER], 12 g"),
+        (None, None),
+    ],
+)
+def test_samples_of_damaged_records_are_redacted(damaged: str | None, shown: str | None) -> None:
+    assert private.redact(pl.Series([damaged, "clean"])).to_list() == [shown, "clean"]
 
 
 def test_places_are_those_of_the_original_text() -> None:

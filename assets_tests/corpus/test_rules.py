@@ -1,5 +1,6 @@
 """Decisions of the rule filter: every rule, all reasons, masks, and its expectations."""
 
+import re
 from typing import Any
 
 import polars as pl
@@ -7,7 +8,14 @@ import pytest
 
 from assets_tests.conftest import rows_of
 from carebot_assets import tables
-from carebot_assets.corpus import rules, screening, summaries
+from carebot_assets.corpus import (
+    contamination,
+    duplicates,
+    private,
+    rules,
+    screening,
+    summaries,
+)
 from carebot_assets.settings import RuleSettings, Settings
 
 # Every measure at a value that no rule minds, or at none of the kind.
@@ -25,6 +33,7 @@ FINE: dict[str, Any] = {
         "lang": "en",
         "private_kinds": [],
         "private_counts": [],
+        "private_spans": [],
         **GOOD,
     },
 }
@@ -35,6 +44,32 @@ def decide(settings: RuleSettings, **changed: Any) -> dict[str, Any]:
     found = rules.decide(rows, settings).collect()
     assert found.schema == tables.BY_NAME["rule_verdicts"].schema
     return found.row(0, named=True)
+
+
+CITED = re.compile(r"\b(19|20)\d\d\b|arXiv \d{4}\.\d{5}")
+# The rule filter says it rule by rule, the other judges in their modules.
+SOURCES = [
+    *rules.SOURCES.items(),
+    *(
+        (name, duplicates.__doc__)
+        for name in (duplicates.EXACT, duplicates.NEAR, duplicates.EARLIER)
+    ),
+    (contamination.RULE, contamination.__doc__),
+]
+
+
+@pytest.mark.parametrize(("name", "source"), SOURCES, ids=[name for name, _ in SOURCES])
+def test_every_rule_has_a_version_and_a_source(name: str, source: str) -> None:
+    assert re.fullmatch(r"[a-z][a-z0-9_]*_v[1-9][0-9]*", name)
+    stated = source if name in rules.SOURCES else source.partition("Source: ")[2]
+    assert stated == rules.OURS or CITED.search(stated), stated
+
+
+def test_every_rule_is_named_once_and_listed() -> None:
+    names = [rule.name for rule in rules.RULES]
+    unversioned = [re.sub(r"_v\d+$", "", name) for name in rules.RULE_NAMES]
+    assert len(set(unversioned)) == len(unversioned) == len(names) + 1 + len(private.BY_NAME)
+    assert set(names) < set(rules.RULE_NAMES)
 
 
 @pytest.mark.parametrize("lang", ["zh", "en"])
@@ -87,11 +122,21 @@ def test_an_unknown_language_meets_the_laxer_threshold(demo: Settings) -> None:
     assert below["reasons"] == ["unique_chars_v2", "language_v2"]
 
 
+KINDS = ("email", "phone", "phone")
+
+
 def test_private_information_is_dropped_masked_or_kept(demo: Settings) -> None:
     actions = {"email": "keep", "us_ssn": "drop"}
     settings = demo.rules.model_copy(update={"private_information": actions})
-    masked = decide(settings, private_kinds=["email", "phone"])
+    email, *phones = ({"kind": k, "start": 9 * i, "length": 4} for i, k in enumerate(KINDS))
+    masked = decide(settings, private_kinds=["email", "phone"], private_spans=[email, *phones])
     assert (masked["verdict"], masked["masked_kinds"]) == ("keep", ["phone"])
+    assert masked["masks"] == phones
+    nothing = demo.rules.model_copy(
+        update={"private_information": dict.fromkeys(private.BY_NAME, "keep")}
+    )
+    kept = decide(nothing, private_kinds=["email", "phone"], private_spans=[email, *phones])
+    assert (kept["verdict"], kept["masked_kinds"], kept["masks"]) == ("keep", [], [])
     dropped = decide(settings, private_kinds=["phone", "us_ssn"])
     assert (dropped["reasons"], dropped["masked_kinds"]) == (["private_us_ssn_v1"], ["phone"])
     wrong = demo.rules.model_copy(update={"private_information": {"fax": "drop"}})
@@ -99,8 +144,9 @@ def test_private_information_is_dropped_masked_or_kept(demo: Settings) -> None:
         decide(wrong)
 
 
-def test_a_missing_measure_is_never_a_keep(demo: Settings) -> None:
-    assert decide(demo.rules, digit_ratio=None)["verdict"] == "failed"
+@pytest.mark.parametrize("measure", ["digit_ratio", "private_kinds", "private_spans"])
+def test_a_missing_measure_is_never_a_keep(demo: Settings, measure: str) -> None:
+    assert decide(demo.rules, **{measure: None})["verdict"] == "failed"
 
 
 def verdict(doc_id: str, name: str, *reasons: str, **more: Any) -> dict[str, Any]:

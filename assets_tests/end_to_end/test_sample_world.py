@@ -8,31 +8,28 @@ import polars as pl
 
 from assets_tests.end_to_end.conftest import PROJECT, Place
 from carebot_assets.defs.recipe import RECIPES
-from carebot_assets.sample.truth import judge_the_judges
+from carebot_assets.sample.dirt import BROKEN_KINDS
+from carebot_assets.sample.truth import DUPLICATE_KINDS, RULE_KINDS, judge_the_judges
 
 Run = tuple[Place, str]
 
-# Floors well under what the judges reach at this scale; the demo's summary shows the figures.
-RECALL_FLOORS = {
-    ("rules", "advert"): 0.9,
-    ("rules", "boilerplate"): 0.9,
-    ("rules", "mojibake"): 0.9,
-    ("rules", "repetition"): 0.9,
-    ("rules", "abuse"): 0.9,
-    ("rules", "too_short"): 0.9,
-    ("rules", "symbol_noise"): 0.9,
-    ("rules", "private_information"): 0.9,
-    ("duplicates", "exact_duplicate"): 0.95,
-    ("duplicates", "near_duplicate"): 0.95,
-    ("contamination", "benchmark_leak"): 0.9,
-    ("domain", "medical"): 0.85,
-}
-PRECISION_FLOORS = {
-    ("rules", "any planted dirt"): 0.9,
-    ("rules", "private_information"): 0.9,
-    ("duplicates", "any planted pair"): 0.9,
-    ("contamination", "benchmark_leak"): 0.9,
-    ("domain", "medical"): 0.7,
+# Of every planted kind that a judge answers for; the demo's summary shows the figures.
+FLOOR = 0.95
+PLANTED = {
+    "recall": [
+        *(("rules", kind) for kind in RULE_KINDS),
+        *(("duplicates", kind) for kind in DUPLICATE_KINDS),
+        ("rules", "private_information"),
+        ("contamination", "benchmark_leak"),
+        ("domain", "medical"),
+    ],
+    "precision": [
+        ("rules", "any planted dirt"),
+        ("rules", "private_information"),
+        ("duplicates", "any planted pair"),
+        ("contamination", "benchmark_leak"),
+        ("domain", "medical"),
+    ],
 }
 
 
@@ -65,11 +62,20 @@ def test_judges_meet_the_planted_truth(tiny: Run) -> None:
         (row["judge"], row["kind"]): row
         for row in judge_the_judges(place.store).iter_rows(named=True)
     }
-    for key, floor in RECALL_FLOORS.items():
-        assert rates[key]["num_planted"] > 0, key
-        assert rates[key]["recall"] >= floor, rates[key]
-    for key, floor in PRECISION_FLOORS.items():
-        assert rates[key]["precision"] >= floor, rates[key]
+    for rate, keys in PLANTED.items():
+        for key in keys:
+            assert rates[key]["num_planted"] > 0, key
+            assert rates[key][rate] >= FLOOR, rates[key]
+
+
+def test_the_broken_records_are_quarantined_and_no_others(tiny: Run) -> None:
+    place, _ = tiny
+    truth = pl.read_parquet(place.store.path("sample_world") / "truth" / "corpus.parquet")
+    is_broken = pl.col("dirt").list.set_intersection(list(BROKEN_KINDS)).list.len() > 0
+    origin = pl.format("{}/{}#{}", "source", "file", "position")
+    broken = set(truth.filter(is_broken).select(origin).to_series())
+    bad = place.store.scan("documents", side_table="quarantine").collect()
+    assert broken and set(bad["origin"]) == broken
 
 
 def test_nothing_reads_the_truth(tiny: Run) -> None:

@@ -3,6 +3,9 @@
 A document is removed only in favour of a kept one that it resembles itself (estimated Jaccard
 similarity of the shingles, or the same text but for white space and case), so that A~B~C never
 removes C for the sake of A.
+
+Source: MinHash deduplication as in FineWeb (Penedo et al. 2024, arXiv 2406.17557, section 3.4);
+that chains remove nothing, who survives and earlier corpora are ours.
 """
 
 from typing import Any

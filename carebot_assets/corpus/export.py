@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 import polars as pl
 
+from carebot_assets.corpus import private
 from carebot_assets.corpus.sql import query
 from carebot_assets.expectations import Finding
 from carebot_assets.store import Store
@@ -41,7 +42,7 @@ def write(
     corpus: pl.LazyFrame, documents: pl.LazyFrame, folder: Path, shard: str, codec: Codec
 ) -> dict[str, Any]:
     """Write a shard of the corpus, streaming, in its order; what is known of each document comes
-    along as metadata.
+    along as metadata, private information in the source's own id (a URL, say) masked.
 
     Returns:
         Number of documents and bytes of each file.
@@ -50,7 +51,11 @@ def write(
     for file in files:
         file.parent.mkdir(parents=True, exist_ok=True)
     origins = documents.select("doc_id", "origin", "source_id")
-    known = corpus.join(origins, on="doc_id", how="left", maintain_order="left")
+    known = corpus.join(origins, on="doc_id", how="left", maintain_order="left").with_columns(
+        pl.col("source_id").map_batches(
+            private.mask_all, return_dtype=pl.String, is_elementwise=True
+        )
+    )
     known.select(
         pl.col("doc_id").alias("id"), "text", "source", metadata=pl.struct(METADATA)
     ).sink_ndjson(files[0], compression=CODECS[codec])

@@ -93,6 +93,11 @@ def added(tallies: pl.LazyFrame) -> pl.DataFrame:
     return total.with_columns(pl.col("stage").cast(STAGES)).sort(_TALLY.key)
 
 
+def sources(tallies: pl.LazyFrame) -> pl.LazyFrame:
+    """The source of every shard: a shard reads files of one source only."""
+    return tallies.select("shard", "source").unique()
+
+
 def funnel(total: pl.DataFrame) -> pl.DataFrame:
     """Rows of `quality_funnel`; a document dropped for two reasons counts in both."""
     is_out = pl.col("verdict").is_in(["drop", "failed"])

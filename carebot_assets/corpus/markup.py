@@ -92,7 +92,12 @@ def read_article(raw: BufferedReader, recipe: Recipe) -> Iterator[pl.DataFrame]:
     start = content[:300].decode("utf-8", "replace")
     try:
         root = etree.fromstring(content, parser)
-    except (etree.XMLSyntaxError, LookupError) as error:
+    except etree.XMLSyntaxError as error:
+        last = error.error_log.last_error  # not the error's message, which quotes the file
+        what = f"{last.type_name} in line {last.line}" if last else type(error).__name__
+        yield failed(recipe, f"malformed XML: {what}", start=start)
+        return
+    except LookupError as error:
         yield failed(recipe, f"malformed XML: {error}", start=start)
         return
     vocabulary = VOCABULARIES.get(_name(root))

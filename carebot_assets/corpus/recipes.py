@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from carebot_assets.corpus import encodings
+from carebot_assets.corpus import encodings, private
 from carebot_assets.settings import CorpusSettings, CorpusSource
 
 BATCH_ROWS = 8000
@@ -137,6 +137,9 @@ def failed(recipe: Recipe, error: str, position: int = 0, start: str = "") -> pl
 def column_index(recipe: Recipe, header: tuple[str, ...], name: str) -> int:
     """Place of a column in a header; a ValueError names the columns when it is not there."""
     if name not in header:
-        known = ", ".join(filter(None, header))
-        raise ValueError(f"{recipe.file} has no column {name!r}; its columns are {known}")
+        # Where there is no header these are the values of the first record.
+        known = private.redact(pl.Series([", ".join(filter(None, header))])).item()
+        raise ValueError(
+            f"{recipe.file} has no column {name!r}; its columns are {known[:SAMPLE_CHARS]}"
+        )
     return header.index(name)

@@ -52,12 +52,13 @@ class Rule:
         return value < limit if self.fails == "below" else value > limit
 
 
-GOPHER = "Gopher, Rae et al. 2021, section A1.1"
-C4 = "C4, Raffel et al. 2020, section 2.2"
-FINE_WEB = "FineWeb, Penedo et al. 2024, section 3.4"
-ROOTS = "ROOTS, Laurencon et al. 2022, section 3"
-REFINED_WEB = "RefinedWeb, Penedo et al. 2023, appendix G.2"
+GOPHER = "Gopher, Rae et al. 2021 (arXiv 2112.11446), section A1.1"
+C4 = "C4, Raffel et al. 2020 (arXiv 1910.10683), section 2.2"
+FINE_WEB = "FineWeb, Penedo et al. 2024 (arXiv 2406.17557), section 3.4"
+ROOTS = "ROOTS, Laurencon et al. 2022 (arXiv 2303.03915), section 3"
+REFINED_WEB = "RefinedWeb, Penedo et al. 2023 (arXiv 2306.01116), appendix G.2"
 PES2O = "peS2o, Soldaini and Lo 2023"
+CAREBOT = "CareBot 2024 (arXiv 2412.15236), rule filter of the pretraining data"
 OURS = "ours"
 
 
@@ -122,11 +123,13 @@ def private_rule(kind: str) -> str:
     return f"private_{kind}_v1"
 
 
-RULE_NAMES = (
-    *(rule.name for rule in RULES),
-    LANGUAGE_RULE,
-    *(private_rule(kind) for kind in sorted(private.BY_NAME)),
-)
+# Of every rule, who had the idea: a paper, or we.
+SOURCES = {
+    **{rule.name: rule.source for rule in RULES},
+    LANGUAGE_RULE: OURS,
+    **{private_rule(kind): CAREBOT for kind in sorted(private.BY_NAME)},
+}
+RULE_NAMES = tuple(SOURCES)
 
 
 def decide(measures: pl.LazyFrame, settings: RuleSettings) -> pl.LazyFrame:
@@ -175,6 +178,9 @@ def _decide(
             masked_kinds=pl.col("private_kinds")
             .list.set_intersection(pl.lit(masked, dtype=pl.List(pl.String)))
             .list.sort(),
+            masks=pl.col("private_spans").list.filter(
+                pl.element().struct.field("kind").is_in(masked)
+            ),
         )
     )
 
@@ -210,7 +216,7 @@ def _failing(
 
 
 def _used() -> list[str]:
-    return ["lang", "private_kinds", *(rule.measure for rule in RULES)]
+    return ["lang", "private_kinds", "private_spans", *(rule.measure for rule in RULES)]
 
 
 def _evidence(rule: str, value: pl.Expr | None, limit: float | None) -> pl.Expr:

@@ -11,6 +11,7 @@ from carebot_assets.corpus.recipes import Recipe, batch, failed
 
 KINDS = ("response", "resource", "conversion")
 TEXT_TYPES = ("text/html", "application/xhtml+xml", "text/plain", "")
+CUT_OFF = "damaged record: it is cut off"
 
 
 def read(raw: BufferedReader, recipe: Recipe) -> Iterator[pl.DataFrame]:
@@ -20,18 +21,48 @@ def read(raw: BufferedReader, recipe: Recipe) -> Iterator[pl.DataFrame]:
     text. `position` counts all records of the file.
     """
     from warcio.archiveiterator import ArchiveIterator
-    from warcio.exceptions import ArchiveLoadFailed
 
     if not raw.peek(1):
         return
+    records = ArchiveIterator(raw)
+    records.known_format = "warc"  # else a line of five words passes for a record of ARC
+    records.INC_RECORD = ""  # a warning that quotes the file
+    num_read = 0
+    for record in _each(records, recipe):
+        page, num_too_long = None, records.err_count
+        if record.length is not None and _is_page(record):
+            page = _page(record, _content_type(record), recipe)
+        records.read_to_end()
+        if record.length is None:
+            page = failed(recipe, "damaged record: its header has no length")
+        elif records.err_count > num_too_long:
+            page = failed(recipe, "damaged record: it is longer than its header says")
+        elif page is None and record.raw_stream.limit > 0:
+            page = failed(recipe, CUT_OFF)
+        if page is not None:
+            yield page.with_columns(position=pl.lit(str(num_read)))
+        num_read += 1
+    # The iterator ends in silence where the file does, be it in the middle of a header.
+    if records.next_line or not num_read:
+        yield failed(recipe, CUT_OFF, num_read)
+
+
+def _each(records: Any, recipe: Recipe) -> Iterator[Any]:
+    from warcio.exceptions import ArchiveLoadFailed
+
     try:
-        for number, record in enumerate(ArchiveIterator(raw)):
-            kind = _content_type(record)
-            if record.rec_type in KINDS and kind in TEXT_TYPES and _status(record) == "200":
-                page = _page(record, kind, recipe)
-                yield page.with_columns(position=pl.lit(str(number)))
+        yield from records
     except ArchiveLoadFailed as error:
-        raise ValueError(f"{recipe.file} cannot be read as warc: {error}") from None
+        what = str(error).partition(", first line")[0]  # the rest is what the file says
+        raise ValueError(f"{recipe.file} cannot be read as warc: {what}") from None
+    except AttributeError:  # where the library takes an address for granted
+        what = "a response without WARC-Target-URI"
+        raise ValueError(f"{recipe.file} cannot be read as warc: {what}") from None
+
+
+def _is_page(record: Any) -> bool:
+    is_text = record.rec_type in KINDS and _content_type(record) in TEXT_TYPES
+    return is_text and _status(record) == "200"
 
 
 def _page(record: Any, kind: str, recipe: Recipe) -> pl.DataFrame:

@@ -140,7 +140,8 @@ def artifact(
         def run(
             context: dg.AssetExecutionContext, workshop: Workshop, **others: Any
         ) -> dg.MaterializeResult:
-            partition = context.partition_key if context.has_partition_key else None
+            # A run of a partition may hold assets that have none.
+            partition = context.partition_key if partitions else None
             store = workshop.store()
             with _naming_missing_inputs(name):
                 hashes = recipe.input_hashes(store, partition)

@@ -149,7 +149,7 @@ def _build(asset: str) -> dg.AssetChecksDefinition:
 
     @dg.multi_asset_check(name=f"{asset}_checks", specs=specs, can_subset=True)
     def run(context: dg.AssetCheckExecutionContext, workshop: Workshop) -> Any:
-        partition = context.partition_key if context.has_partition_key else None
+        partition = context.partition_key if partitions else None
         shelf = Shelf(asset, partition, workshop.store(), workshop.settings())
         for key in sorted(context.selected_asset_check_keys, key=lambda k: k.name):
             check = checks[key.name]

@@ -34,7 +34,8 @@ def load_settings(profile: str | None = None, environ: dict[str, str] | None = N
     for variable, text in env.items():
         if variable.startswith(OVERRIDE_PREFIX):
             keys = variable.removeprefix(OVERRIDE_PREFIX).lower().split("__")
-            _set(values, keys, yaml.safe_load(text), variable)
+            value = _parsed(text, f"environment variable {variable}")
+            _set(values, keys, value, variable)
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
@@ -75,10 +76,7 @@ def _read_profile(name: str, seen: tuple[Path, ...]) -> dict[str, Any]:
         raise SettingsError(f"profile {name!r} is neither one of {known} nor a file")
     if path in seen:
         raise SettingsError(f"profile {path}: `extends` goes round in a circle")
-    try:
-        values = yaml.load(path.read_text("utf-8"), _Loader) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingsError(f"profile {path}: not readable as YAML: {error}") from None
+    values = _parsed(path.read_bytes(), f"profile {path}") or {}
     if not isinstance(values, dict):
         raise SettingsError(f"profile {path}: expected a mapping of settings")
     _anchor(values, path.parent)
@@ -87,6 +85,13 @@ def _read_profile(name: str, seen: tuple[Path, ...]) -> dict[str, Any]:
         values = _merge(_read_profile(str(parent), (*seen, path)), values)
     values["profile"] = path.stem
     return values
+
+
+def _parsed(text: bytes | str, where: str) -> Any:
+    try:
+        return yaml.load(text, _Loader)
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{where}: not readable as YAML: {error}") from None
 
 
 class _Loader(yaml.CSafeLoader):

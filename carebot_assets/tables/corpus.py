@@ -4,6 +4,8 @@ import polars as pl
 
 from carebot_assets.tables.base import DOC, DOC_ID, SHARD, VERDICT_COLUMNS, Table
 
+SPANS = pl.List(pl.Struct({"kind": pl.String, "start": pl.Int64, "length": pl.Int64}))
+
 TABLES = [
     Table(
         "corpus_manifest",
@@ -117,6 +119,7 @@ TABLES = [
             "num_toxic_hits": (pl.Int64, "phrases of abuse, likewise"),
             "private_kinds": (pl.List(pl.String), "kinds of private information found"),
             "private_counts": (pl.List(pl.Int64), "how often each of them occurs"),
+            "private_spans": (SPANS, "where: kind, first character, characters; never the value"),
         },
         SHARD,
         rows_of="documents",
@@ -134,6 +137,7 @@ TABLES = [
                 "value and threshold of each failing rule",
             ),
             "masked_kinds": (pl.List(pl.String), "private information to mask in the text"),
+            "masks": (SPANS, "where each mask goes in the text of `documents`, and its kind"),
         },
         SHARD,
         rows_of="documents",

@@ -140,6 +140,12 @@ def test_selection_from_documents_to_corpora(store: Store) -> None:
     assert medical["doc_id"].str.head(2).to_list() == ["a0", "a2"]
     assert medical["text"][0] == FILLER_ZH + PHONE.replace("13812345678", "[PHONE]")
     assert store.scan("general_corpus").collect()["doc_id"].str.head(2).to_list() == ["b2"]
+    for name, shard in (("duplicate_clusters", None), ("minhash_signatures", "web-1")):
+        metadata, chosen = store.require(name, shard).metadata, current_settings().duplicates
+        for similarity in (0.7, 0.8, 0.9):
+            expected = 1 - (1 - similarity**chosen.rows) ** chosen.bands
+            found = metadata[f"match_probability_at_{similarity}"]
+            assert found == pytest.approx(expected, abs=1e-6), (name, similarity)
     duplicates = store.scan("duplicate_clusters").collect()
     assert duplicates.select("doc_id", "kept_id", "exact").rows() == [("b0" * 16, "a0" * 16, True)]
     contaminated = store.scan("contamination_verdicts").filter(pl.col("verdict") == "drop")

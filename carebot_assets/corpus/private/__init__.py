@@ -4,11 +4,14 @@ Cheap gates pick candidates, patterns find what looks like a value, and validato
 number plans) judge each distinct value once. Values never leave this module.
 """
 
+import re
 from collections.abc import Callable
 from functools import lru_cache
 
 import polars as pl
 
+from carebot_assets import tables
+from carebot_assets.corpus.normalize import normalize
 from carebot_assets.corpus.private.detector import SCOPES, Detector
 from carebot_assets.corpus.private.labelled import EN, MESSENGERS, ZH
 from carebot_assets.corpus.private.numbers import CHECKED, IPS, NET, OTHERS, PHONES, SPACED
@@ -18,6 +21,7 @@ DETECTORS = (*NET, *IPS, *OTHERS, *ZH, *EN, *SPACED, *CHECKED, *PHONES, *MESSENG
 BY_NAME = {name: name for name in sorted({d.kind for d in DETECTORS if d.kind})}
 
 _CUT, _CLAIMED = "\U0010ffff", "\U0010fffe"  # noncharacters: in no text
+_ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
 # Character by character, so that places stay the same. Full-width punctuation stays.
 _FOLDED = {chr(c): chr(c - 0xFEE0) for c in (*range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF3B))}
 _FOLDED |= {chr(c): chr(c - 0xFEE0) for c in range(0xFF41, 0xFF5B)}
@@ -29,6 +33,8 @@ _FOLDABLE = (
     "[0-9][‐‑‒–—−－\u2002\u2009][0-9]{3}",
 )
 SPANS = pl.Schema({"row": pl.UInt32, "start": pl.UInt32, "length": pl.UInt32, "kind": pl.String})
+_MEASURES = tables.BY_NAME["text_measures"].schema
+TALLY = {name: _MEASURES[name] for name in ("private_kinds", "private_counts", "private_spans")}
 
 
 def find(texts: pl.Series) -> pl.Series:
@@ -37,16 +43,21 @@ def find(texts: pl.Series) -> pl.Series:
 
 
 def tally(texts: pl.Series) -> pl.DataFrame:
-    """`private_kinds` of every text, sorted by name, and `private_counts`: how often each."""
-    counts = spans(texts).group_by("row", "kind").len("count").sort("row", "kind")
+    """`private_kinds` of every text, sorted by name, `private_counts`: how often each, and
+    `private_spans`: kind, first character and characters of each occurrence, in the text's order.
+    """
+    found = spans(texts)
+    counts = found.group_by("row", "kind").len("count").sort("row", "kind")
     by_row = counts.group_by("row", maintain_order=True).agg(
-        private_kinds="kind", private_counts=pl.col("count").cast(pl.Int64)
+        private_kinds="kind", private_counts="count"
     )
+    place = pl.struct("kind", "start", "length")
+    places = found.sort("row", "start").group_by("row").agg(private_spans=place)
     rows = pl.DataFrame({"row": pl.int_range(len(texts), dtype=pl.UInt32, eager=True)})
-    return rows.join(by_row, on="row", how="left", maintain_order="left").select(
-        pl.col("private_kinds").fill_null(pl.lit([], pl.List(pl.String))),
-        pl.col("private_counts").fill_null(pl.lit([], pl.List(pl.Int64))),
+    joined = rows.join(by_row, on="row", how="left", maintain_order="left").join(
+        places, on="row", how="left", maintain_order="left"
     )
+    return joined.select(pl.col(name).cast(dtype).fill_null([]) for name, dtype in TALLY.items())
 
 
 def mask(texts: pl.Series, kinds: pl.Series) -> pl.Series:
@@ -71,9 +82,20 @@ def mask_all(texts: pl.Series) -> pl.Series:
 def redact(texts: pl.Series) -> pl.Series:
     """Every text with all kinds and every longer number masked.
 
-    For samples of damaged records: escapes and wrong decodings hide from a detector what it seeks.
+    For samples of damaged records, where escapes of JSON and invisible characters hide from a
+    detector what it seeks: they are read and left out. So do wrong decodings, hence the numbers.
     """
-    return mask_all(texts).str.replace_all(r"[0-9][0-9 -]{4,}[0-9Xx]", "[NUMBER]")
+    rows = _holding(texts, None, _ESCAPE.pattern)
+    read = [_ESCAPE.sub(_unescaped, text) for text in texts.gather(rows)]
+    plain = texts.clone().scatter(rows, pl.Series(read, dtype=pl.String)).to_frame("text")
+    seen = plain.select(normalize(pl.col("text"))).to_series()
+    return mask_all(seen).str.replace_all(r"[0-9][0-9 -]{4,}[0-9Xx]", "[NUMBER]")
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    """The character; a half of a pair stays as it is written."""
+    code = int(match[1], 16)
+    return match[0] if 0xD800 <= code < 0xE000 else chr(code)
 
 
 def check_kinds(names: list[str]) -> None:

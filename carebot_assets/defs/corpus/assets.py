@@ -67,7 +67,7 @@ def corpus_manifest(step: Step) -> dict[str, Any]:
     ],
     partitions="shard",
     kinds={"polars", "duckdb"},
-    version="2",
+    version="3",
 )
 def documents(step: Step) -> dict[str, Any]:
     """Documents of a shard: one record each, normalised, with language and a stable id.
@@ -99,14 +99,15 @@ def _own_files() -> list[Path]:
     outside=lambda _: _own_files(),
     partitions="shard",
     kinds={"polars", "numba"},
+    version="2",
 )
 def text_measures(step: Step) -> dict[str, Any]:
     """Numbers the rules need of every document, independent of any threshold.
 
     The only pass of the rule filter over the text: lengths, character classes, repetition, lines,
     page furniture, oddness of words, adverts, abuse, damaged encodings, and which kinds of private
-    information occur how often (never a value). Ratios lie in 0..1. One row a document, in the
-    documents' order.
+    information occur how often and where (never a value). Ratios lie in 0..1. One row a document,
+    in the documents' order.
     """
     rules = step.settings.rules
     step.write(measures.measure(step.scan("documents"), rules.unigrams, rules.lexicons))
@@ -125,6 +126,7 @@ def _tokenizer_file() -> list[Path]:
     extra=lambda: rules.RULE_NAMES,
     partitions="shard",
     kinds={"polars"},
+    version="2",
 )
 def rule_verdicts(step: Step) -> dict[str, Any]:
     """Verdict of the rule filter on every document of a shard, with every failing rule named.
@@ -132,8 +134,8 @@ def rule_verdicts(step: Step) -> dict[str, Any]:
     Compares measures with the thresholds of the document's language, so changed thresholds are
     decided anew within seconds: text is read only where `rules.tokenizer` is given, to count the
     tokens of documents near a limit. `evidence` holds value and threshold of each failing
-    rule, `masked_kinds` the private information that the filtered corpus will mask. A document in
-    neither language is dropped by `language_v2`.
+    rule, `masked_kinds` the private information that the filtered corpus will mask and `masks`
+    where in the text it stands. A document in neither language is dropped by `language_v2`.
 
     Source: CareBot (arXiv 2412.15236), rule filter of the pretraining data; the paper gives no
     thresholds, those of the profile are ours.

@@ -22,7 +22,9 @@ def shard_tally(step: Step) -> dict[str, Any]:
 
 
 @artifact(
-    inputs=["shard_tally", "filtered_corpus", "text_measures"], kinds={"polars", "matplotlib"}
+    inputs=["shard_tally", "filtered_corpus", "text_measures"],
+    kinds={"polars", "matplotlib"},
+    version="2",
 )
 def quality_funnel(step: Step) -> dict[str, Any]:
     """Documents and tokens that each judge kept and dropped, by source, language and reason.
@@ -31,15 +33,17 @@ def quality_funnel(step: Step) -> dict[str, Any]:
     documents once. `cause` tells drops that the profile asks for (language, length, domain, score,
     benchmarks, private information) from defects of the text. Kept documents have a row for every
     judge, source and language, be it zero. `private_information` says how many documents hold which
-    kinds of it, and how often, before any masking.
+    kinds of it, and how often, by source and language, before any masking.
     """
-    total = funnel.added(step.scan("shard_tally"))
+    tallies = step.scan("shard_tally")
+    total = funnel.added(tallies)
     table = funnel.funnel(total)
     step.write(table)
+    measured = step.scan("text_measures").join(funnel.sources(tallies), on="shard")
     return {
         **funnel.summarize(total, table),
         "judges": summaries.markdown(funnel.totals(total)),
-        "private_information": summaries.private_information(step.scan("text_measures"), "lang"),
+        "private_information": summaries.private_information(measured, "source", "lang"),
         "plot": pictures.left(total),
         "plot_by_source": pictures.by_source(total),
         "plot_of_reasons": pictures.reasons(table),
