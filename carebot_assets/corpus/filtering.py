@@ -67,23 +67,27 @@ _IS_KEPT = pl.col("verdict") == "keep"
 
 
 def _kept(rules: pl.LazyFrame, *judges: pl.LazyFrame) -> pl.LazyFrame:
-    """Ids that all of the judges kept, with where private information is masked; no order."""
-    kept = rules.filter(_IS_KEPT).select("doc_id", "masks")
+    """Ids that all of the judges kept, with the private information to mask; no order."""
+    kept = rules.filter(_IS_KEPT).select("doc_id", "masked_kinds")
     for judge in judges:
         kept = kept.join(judge.filter(_IS_KEPT).select("doc_id"), on="doc_id", how="semi")
     return kept
 
 
 def _published(documents: pl.LazyFrame, kept: pl.LazyFrame) -> pl.LazyFrame:
-    """The kept documents, in their order, masked; texts to mask are few."""
-    listed = kept.filter(pl.col("masks").list.len() > 0).select("doc_id", "masks")
+    """The kept documents, in their order, masked.
+
+    Texts to mask are few and taken out of the stream: to start all the detectors costs as much as
+    some hundred texts, so that it should not happen for every batch.
+    """
+    listed = kept.filter(pl.col("masked_kinds").list.len() > 0).select("doc_id", "masked_kinds")
     found = documents.select("doc_id", "text").join(listed, on="doc_id", maintain_order="left")
     masked = pl.concat(
-        group.select("doc_id", masked=private.mask_places(group["text"], group["masks"]))
+        group.select("doc_id", masked=private.mask(group["text"], group["masked_kinds"]))
         for group in (found.clear().collect(), *parquet.groups(found))
     )
     return (
-        documents.join(kept.drop("masks"), on="doc_id", maintain_order="left")
+        documents.join(kept.drop("masked_kinds"), on="doc_id", maintain_order="left")
         .join(masked.lazy(), on="doc_id", how="left", maintain_order="left")
         .with_columns(text=pl.coalesce("masked", "text"))
         .drop("masked")

@@ -40,10 +40,6 @@ DOCUMENTS = {
 }  # fmt: skip
 
 
-def _mask(text: str) -> dict[str, Any]:
-    return {"kind": "phone", "start": text.index(PHONE[:4]) + 4, "length": 11}
-
-
 def _publish(store: Store) -> None:
     """What comes before selection, and the judges behind it that are none of its business."""
     shard_rows: dict[str, dict[str, list[dict[str, Any]]]] = {}
@@ -58,7 +54,7 @@ def _publish(store: Store) -> None:
         tables.setdefault("rule_verdicts", []).append(
             row
             | {"verdict": rules, "reasons": ["short_v1"] if rules == "drop" else []}
-            | {"masks": [_mask(text)] if PHONE[:4] in text else []}
+            | {"masked_kinds": ["phone"] if PHONE[:4] in text else []}
         )
         verdict = {None: "skip", "medical": "keep", "other": "drop"}[domain]
         reasons = [NOT_MEDICAL] if domain == "other" else []

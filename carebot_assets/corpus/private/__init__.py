@@ -74,14 +74,6 @@ def mask(texts: pl.Series, kinds: pl.Series) -> pl.Series:
     return _splice(texts, listed.select(pl.col("row").cast(pl.UInt32), "start", "length", "kind"))
 
 
-def mask_places(texts: pl.Series, places: pl.Series) -> pl.Series:
-    """Every text with its listed places (`kind`, `start` and `length` in characters, as `tally`
-    finds them) replaced by placeholders."""
-    rows = pl.int_range(len(texts), dtype=pl.UInt32, eager=True)
-    listed = pl.DataFrame({"row": rows, "place": places}).explode("place").drop_nulls("place")
-    return _splice(texts, listed.unnest("place").select(SPANS.names()).cast(SPANS))  # type: ignore[arg-type]
-
-
 def mask_all(texts: pl.Series) -> pl.Series:
     """Every text with all kinds masked."""
     return _splice(texts, spans(texts))
