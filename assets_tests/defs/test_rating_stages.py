@@ -27,6 +27,7 @@ from carebot_assets.defs.recipe import RECIPES
 from carebot_assets.defs.resources import TeacherResource, Workshop
 from carebot_assets.raters import classifier, people, regressor, rubric
 from carebot_assets.raters.encoder import open_encoder
+from carebot_assets.raters.guards import PREFILTER_COUNTS
 from carebot_assets.raters.head import TUNED_DIR, load_head
 from carebot_assets.sample.knowledge import KnowledgeBase, load_knowledge
 from carebot_assets.sample.render import render
@@ -352,18 +353,37 @@ def test_a_whole_encoder_is_trained_by_the_launcher(
     assert ((judged["p_medical"] >= 0.5) == medical).mean() > 0.8
 
 
+def publish_verdicts(store: Store, documents: pl.DataFrame, prefiltered: dict[str, Any]) -> None:
+    """Verdicts of a domain judge that knows, and what its prefilter says it did."""
+    is_medical = pl.col("origin").str.starts_with("medical")
+    verdict = pl.when(is_medical).then(pl.lit("keep")).otherwise(pl.lit("drop"))
+    judged = documents.select("doc_id", "shard", verdict=verdict)
+    with store.publish("domain_verdicts", SHARD) as draft:
+        draft.write(rows_of("domain_verdicts", *judged.iter_rows(named=True)))
+        draft.metadata |= prefiltered
+    with store.publish("domain_prefilter") as draft:
+        draft.metadata["lowest_recall"] = 0.995
+
+
+@pytest.mark.parametrize(("missed", "passed"), [(2, True), (20, False)])
+def test_a_prefilter_that_misses_much_stops_what_follows(
+    store: Store, missed: int, passed: bool
+) -> None:
+    report = {"num_audited": 100, "num_missed_in_audit": missed, "num_missed": missed}
+    report |= {"num_surely_missed": missed, "num_medical_passed": 500 - missed}
+    publish_verdicts(store, store.scan("documents", SHARD).collect(), report)
+    found, _ = run([quality.quality_seed_sample, quality.quality_seed_scores])
+    assert found["prefilter_recall_of_all_shards"] is passed
+    assert (store.manifest("quality_seed_scores") is not None) is passed
+
+
 def test_the_encoder_of_the_quality_rater_is_trained_too(
     store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """One score instead of classes, on medical documents of both languages."""
     start = fine_tune(store, monkeypatch, tmp_path / "bert")
     documents = store.scan("documents", SHARD).collect()
-    medical = pl.col("origin").str.starts_with("medical")
-    judged = documents.select(
-        "doc_id", "shard", verdict=pl.when(medical).then(pl.lit("keep")).otherwise(pl.lit("drop"))
-    )
-    with store.publish("domain_verdicts", SHARD) as draft:
-        draft.write(rows_of("domain_verdicts", *judged.iter_rows(named=True)))
+    publish_verdicts(store, documents, dict.fromkeys(PREFILTER_COUNTS, 0))
     run([quality.quality_seed_sample, quality.quality_seed_scores, quality.quality_rater])
     metadata, folder = store.require("quality_rater").metadata, store.path("quality_rater")
     assert metadata["stopped_by_validation"] and set(metadata["by_lang"]) == {"zh", "en"}

@@ -158,6 +158,19 @@ def test_a_threshold_chosen_on_few_may_miss_more(missed: int, lowest: float, pas
     assert finding.passed is passed and finding.metadata["num_surely_missed"] == missed
 
 
+def test_shards_together_show_what_none_of_them_does() -> None:
+    counts = {"num_audited": 100, "num_missed_in_audit": 5, "num_missed": 5.0}
+    shard = counts | {"num_surely_missed": 5, "num_medical_passed": 495, "prefilter_recall": 0.99}
+    assert guards.prefilter_recall(shard, 0.995, 1.0).passed
+    whole = guards.all_shards([shard] * 10)
+    assert (whole["num_surely_missed"], whole["prefilter_recall"]) == (50, 0.99)
+    finding = guards.prefilter_recall(whole, 0.995, 1.0)
+    assert not finding.passed and "50 of 1000 audited" in finding.description
+    good = shard | {"num_missed": 2.0, "num_surely_missed": 2}
+    assert guards.prefilter_recall(guards.all_shards([good] * 10), 0.995, 1.0).passed
+    assert guards.all_shards([])["prefilter_recall"] is None
+
+
 def test_nothing_stopped_is_nothing_missed() -> None:
     empty = pl.DataFrame(schema={"doc_id": pl.String, "p_medical": pl.Float64, "is_closest": bool})
     some = pl.DataFrame({"doc_id": ["1"], "p_medical": [0.9], "prefiltered": [False]})

@@ -59,6 +59,11 @@ class Shelf:
             return self.store.require(self.name, self.partition)
         return self.store.require(name)
 
+    def manifests(self, name: str) -> list[Manifest]:
+        """Manifests of every partition of another artifact."""
+        keys = expected_partitions(RECIPES[name], self.store)
+        return [self.store.require(name, key) for key in keys]
+
 
 Expectation = Callable[[Shelf], Finding]
 

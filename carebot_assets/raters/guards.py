@@ -10,6 +10,9 @@ from carebot_assets.raters.verdicts import PREFILTERED
 
 MAX_CLASS_SHARE = 0.95
 MIN_SCORE_STD, MIN_SCORES = 0.05, 10
+# What a shard's report on its prefilter counts.
+PREFILTER_COUNTS = ("num_audited", "num_missed_in_audit", "num_missed", "num_surely_missed",
+                    "num_medical_passed")  # fmt: skip
 # A shard whose misses are less probable than this does not have the recall asked for.
 MAX_P_VALUE = 0.01
 
@@ -101,8 +104,16 @@ def follows_threshold(verdicts: pl.LazyFrame, column: str) -> Finding:
     return Finding(num_wrong == 0, text, {"num_contradictions": num_wrong})
 
 
-def prefilter_recall(shard: Mapping[str, Any], minimum: float, lowest: float) -> Finding:
-    """What the prefilter surely missed in a shard is not more than the recall asked for explains.
+def all_shards(shards: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What the prefilter did in all shards, from its reports on each."""
+    total = {name: sum(shard[name] for shard in shards) for name in PREFILTER_COUNTS}
+    medical = total["num_medical_passed"] + total["num_missed"]
+    recall = total["num_medical_passed"] / medical if medical else None
+    return {**total, "prefilter_recall": recall}
+
+
+def prefilter_recall(report: Mapping[str, Any], minimum: float, lowest: float) -> Finding:
+    """What the prefilter surely missed is not more than the recall asked for explains.
 
     Fails where so many misses, among so many medical documents, are improbable (binomial test,
     1 %) at the recall that is asked for, or at the lower end of what the documents say on which
@@ -110,18 +121,18 @@ def prefilter_recall(shard: Mapping[str, Any], minimum: float, lowest: float) ->
     """
     from scipy.stats import binomtest
 
-    missed, passed = shard["num_surely_missed"], shard["num_medical_passed"]
+    missed, passed = report["num_surely_missed"], report["num_medical_passed"]
     wanted = min(minimum, lowest)
-    if not shard["num_audited"]:
+    if not report["num_audited"]:
         return Finding(True, "nothing was prefiltered", {"num_audited": 0})
-    found = shard["prefilter_recall"]
+    found = report["prefilter_recall"]
     p_value = 1.0
     if missed:
         p_value = float(binomtest(missed, missed + passed, 1 - wanted, "greater").pvalue)
     text = (
-        f"{shard['num_missed_in_audit']} of {shard['num_audited']} audited documents are medical, "
-        f"so at least {missed} were stopped, {passed} passed: recall "
+        f"{report['num_missed_in_audit']} of {report['num_audited']} audited documents are "
+        f"medical, so at least {missed} were stopped, {passed} passed: recall "
         f"{'unknown' if found is None else f'{found:.4f}'}; asked {minimum:g}"
     )
     numbers = {"recall": found, "num_surely_missed": missed, "p_value": p_value}
-    return Finding(p_value >= MAX_P_VALUE, text, numbers | {"num_audited": shard["num_audited"]})
+    return Finding(p_value >= MAX_P_VALUE, text, numbers | {"num_audited": report["num_audited"]})

@@ -142,7 +142,7 @@ def report(predicted: pl.DataFrame, audit: pl.DataFrame, threshold: float) -> di
     `prefilter_recall` estimates the share of what the classifier finds medical that the prefilter
     lets pass. Misses among the closest are counted; the rate among those chosen by hash is taken
     for all that were stopped and are not among the closest. `num_surely_missed` takes the lower
-    end of that rate (exact, one-sided 95 %), and no less than was seen.
+    end of that rate (exact, one-sided 95 %), and no less than was seen; `num_missed` the rate.
     """
     is_medical = pl.col("p_medical") >= threshold
     num_stopped = int(predicted["prefiltered"].sum())
@@ -161,6 +161,7 @@ def report(predicted: pl.DataFrame, audit: pl.DataFrame, threshold: float) -> di
         "prefilter_saved_ratio": num_stopped / predicted.height if predicted.height else 0.0,
         "num_audited": audit.height,
         "num_missed_in_audit": num_closest + num_by_hash,
+        "num_missed": missed,
         "num_surely_missed": int(surely),
         "num_medical_passed": num_passed,
         "prefilter_recall": num_passed / (num_passed + missed) if num_passed + missed else None,

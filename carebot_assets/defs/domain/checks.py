@@ -1,5 +1,8 @@
 """Checks of the domain stage."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from carebot_assets.defs.checking import Shelf, check, table_checks
 from carebot_assets.expectations import Finding
 from carebot_assets.raters import guards, long_tail
@@ -94,10 +97,22 @@ def medical_share(shelf: Shelf) -> Finding:
     return guards.keep_rate(shelf.scan(), shelf.settings.domain.keep_band)
 
 
-@check("domain_verdicts", blocking=True)
+@check("domain_verdicts", severity="WARN")
 def prefilter_recall(shelf: Shelf) -> Finding:
-    """What the prefilter stopped is not medical: as far as the audit of the shard can tell."""
+    """What the prefilter stopped in this shard is not medical, as far as the audit can tell: a
+    source may be unlike those on which its threshold was chosen."""
+    return _prefilter_recall(shelf, shelf.manifest().metadata)
+
+
+@check("quality_seed_sample", blocking=True)
+def prefilter_recall_of_all_shards(shelf: Shelf) -> Finding:
+    """What the prefilter stopped in all shards is not medical, as far as the audits can tell."""
+    shards = [manifest.metadata for manifest in shelf.manifests("domain_verdicts")]
+    return _prefilter_recall(shelf, guards.all_shards(shards))
+
+
+def _prefilter_recall(shelf: Shelf, report: Mapping[str, Any]) -> Finding:
     minimum = shelf.settings.domain.prefilter.min_recall
     chosen_on = shelf.manifest("domain_prefilter").metadata
     lowest = chosen_on.get("lowest_recall", minimum)
-    return guards.prefilter_recall(shelf.manifest().metadata, minimum, lowest)
+    return guards.prefilter_recall(report, minimum, lowest)
