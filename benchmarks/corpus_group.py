@@ -9,7 +9,8 @@ run as `carebot run` runs them: one Dagster run a shard on a persistent instance
 its own; with `--to`, only an asset and what it needs, as `carebot run ASSET` does. The two judges
 that are models are replaced by stand-ins that decide by the document's id.
 
-Seconds are CPU seconds of the whole process, start and imports included. Prints one JSON line.
+Seconds are CPU seconds of the whole process, start and imports included; the Dagster home has been
+initialised before (`carebot init`). Prints one JSON line.
 """
 
 import argparse
@@ -136,15 +137,16 @@ def child(*arguments: str, **environ: str) -> dict[str, Any]:
 
 
 def measure(world: Path, wanted: list[str]) -> dict[str, Any]:
-    """One run of the group over a world in a fresh store and a fresh Dagster home."""
+    """One run of the group over a world in a fresh store and a fresh, initialised Dagster home."""
     with tempfile.TemporaryDirectory(dir=world, prefix="run-") as folder:
-        return child(
-            "--run",
-            *wanted,
-            CAREBOT_PROFILE=str(world / "bench.yaml"),
-            CAREBOT_SET__store__root=f"{folder}/store",
-            DAGSTER_HOME=f"{folder}/dagster",
-        )
+        environ = {
+            "CAREBOT_PROFILE": str(world / "bench.yaml"),
+            "CAREBOT_SET__store__root": f"{folder}/store",
+            "DAGSTER_HOME": f"{folder}/dagster",
+        }
+        init = [sys.executable, "-c", "from carebot_assets.cli import main; main()", "init"]
+        subprocess.run(init, env=os.environ | environ, check=True)
+        return child("--run", *wanted, **environ)
 
 
 def shares(rounds: list[dict[str, Any]]) -> dict[str, Any]:
