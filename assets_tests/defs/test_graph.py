@@ -183,7 +183,7 @@ def _load(module: str, bytecode: Path, after: str = "") -> tuple[float, list[str
 def test_definitions_load_light_and_fast(tmp_path: Path) -> None:
     """CPU time against `import dagster` alone: the best of interleaved loads, after one to warm."""
     base, ours = [], []
-    for _ in range(8):
+    for _ in range(5):
         base.append(_load("dagster", tmp_path)[0])
         seconds, heavy = _load(
             "carebot_assets.definitions", tmp_path, "carebot_assets.definitions.defs()"
