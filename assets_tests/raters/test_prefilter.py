@@ -158,6 +158,15 @@ def test_a_threshold_chosen_on_few_may_miss_more(missed: int, lowest: float, pas
     assert finding.passed is passed and finding.metadata["num_surely_missed"] == missed
 
 
+@pytest.mark.parametrize(("missed", "passed"), [(0, True), (4, True), (10, False), (50, False)])
+def test_a_few_missed_in_one_shard_prove_nothing(missed: int, passed: bool) -> None:
+    shard = {"num_audited": 100, "num_missed_in_audit": missed, "num_surely_missed": missed}
+    shard |= {"num_medical_passed": 11, "prefilter_recall": 0.7}
+    finding = guards.prefilter_recall(shard, 0.995, 1.0, guards.MIN_MISSED)
+    assert finding.passed is passed
+    assert f"{missed} of 100 audited" in finding.description
+
+
 def test_shards_together_show_what_none_of_them_does() -> None:
     counts = {"num_audited": 100, "num_missed_in_audit": 5, "num_missed": 5.0}
     shard = counts | {"num_surely_missed": 5, "num_medical_passed": 495, "prefilter_recall": 0.99}

@@ -13,6 +13,8 @@ MIN_SCORE_STD, MIN_SCORES = 0.05, 10
 # What a shard's report on its prefilter counts.
 PREFILTER_COUNTS = ("num_audited", "num_missed_in_audit", "num_missed", "num_surely_missed",
                     "num_medical_passed")  # fmt: skip
+# Fewer missed documents than this in one shard prove nothing.
+MIN_MISSED = 5
 # A shard whose misses are less probable than this does not have the recall asked for.
 MAX_P_VALUE = 0.01
 
@@ -112,12 +114,15 @@ def all_shards(shards: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {**total, "prefilter_recall": recall}
 
 
-def prefilter_recall(report: Mapping[str, Any], minimum: float, lowest: float) -> Finding:
+def prefilter_recall(
+    report: Mapping[str, Any], minimum: float, lowest: float, least: int = 1
+) -> Finding:
     """What the prefilter surely missed is not more than the recall asked for explains.
 
     Fails where so many misses, among so many medical documents, are improbable (binomial test,
     1 %) at the recall that is asked for, or at the lower end of what the documents say on which
-    the threshold was chosen, if that is less: with few of them a threshold is not exact.
+    the threshold was chosen, if that is less: with few of them a threshold is not exact. Fewer
+    than `least` missed documents prove nothing.
     """
     from scipy.stats import binomtest
 
@@ -135,4 +140,5 @@ def prefilter_recall(report: Mapping[str, Any], minimum: float, lowest: float) -
         f"{'unknown' if found is None else f'{found:.4f}'}; asked {minimum:g}"
     )
     numbers = {"recall": found, "num_surely_missed": missed, "p_value": p_value}
-    return Finding(p_value >= MAX_P_VALUE, text, numbers | {"num_audited": report["num_audited"]})
+    passed = p_value >= MAX_P_VALUE or report["num_missed_in_audit"] < least
+    return Finding(passed, text, numbers | {"num_audited": report["num_audited"]})

@@ -97,22 +97,21 @@ def medical_share(shelf: Shelf) -> Finding:
     return guards.keep_rate(shelf.scan(), shelf.settings.domain.keep_band)
 
 
-@check("domain_verdicts", severity="WARN")
+@check("domain_verdicts", blocking=True)
 def prefilter_recall(shelf: Shelf) -> Finding:
-    """What the prefilter stopped in this shard is not medical, as far as the audit can tell: a
-    source may be unlike those on which its threshold was chosen."""
-    return _prefilter_recall(shelf, shelf.manifest().metadata)
+    """What the prefilter stopped in this shard is not medical, as far as the audit can tell."""
+    return _prefilter_recall(shelf, shelf.manifest().metadata, guards.MIN_MISSED)
 
 
 @check("quality_seed_sample", blocking=True)
 def prefilter_recall_of_all_shards(shelf: Shelf) -> Finding:
     """What the prefilter stopped in all shards is not medical, as far as the audits can tell."""
     shards = [manifest.metadata for manifest in shelf.manifests("domain_verdicts")]
-    return _prefilter_recall(shelf, guards.all_shards(shards))
+    return _prefilter_recall(shelf, guards.all_shards(shards), 1)
 
 
-def _prefilter_recall(shelf: Shelf, report: Mapping[str, Any]) -> Finding:
+def _prefilter_recall(shelf: Shelf, report: Mapping[str, Any], least: int) -> Finding:
     minimum = shelf.settings.domain.prefilter.min_recall
     chosen_on = shelf.manifest("domain_prefilter").metadata
     lowest = chosen_on.get("lowest_recall", minimum)
-    return guards.prefilter_recall(report, minimum, lowest)
+    return guards.prefilter_recall(report, minimum, lowest, least)
