@@ -1,15 +1,11 @@
 """The audit of the corpora: every promise seen kept and seen broken."""
 
-import unicodedata
-
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from assets_tests.corpus.test_contamination import EN, FILLER_EN, FILLER_ZH, ITEMS, TRADITIONAL, ZH
 from carebot_assets.corpus import audit, contamination, private, protected
-from carebot_assets.corpus.audit import copies, plain, values
+from carebot_assets.corpus.audit import copies, values
 from carebot_assets.expectations import Finding
 from carebot_assets.settings import ContaminationSettings, RuleSettings, Settings
 
@@ -179,29 +175,6 @@ def test_a_passage_of_an_item_is_found() -> None:
     text = " ".join(passage[20:60])
     finding = audit.no_benchmark_text(corpus(text, FILLER_EN), items.lazy(), SETTINGS)
     assert finding.metadata["examples"] == [f"{0:032x}"]
-
-
-ODD = st.sampled_from("aZÉéeΣς\u0301 ﬁ１Ａ㎎℃ｶﾞ한ᄒ體体，。_-İ´\u00adＫ")
-PIECES = st.sampled_from(("ab", "é", "éa", "1é", "x_y", "_", "中", "a中b", "，", "3.", "q"))
-TEXT = pl.col("text")
-
-
-@settings(deadline=None)  # tables are made at the first call
-@given(st.text(ODD | st.characters(exclude_categories=["Cs"])))
-def test_folding_character_by_character_is_folding_the_text(text: str) -> None:
-    text = unicodedata.normalize("NFC", text)
-    slow = unicodedata.normalize("NFKC", text).lower()
-    slow = "".join(plain._simplified().get(c, c) for c in slow)
-    assert pl.DataFrame({"text": [text]}).select(plain._folded(TEXT)).item() == slow
-
-
-@settings(deadline=None)
-@given(st.lists(PIECES, max_size=12))
-def test_letters_are_the_units_but_for_single_ascii_characters(parts: list[str]) -> None:
-    frame = pl.DataFrame({"text": [" ".join(parts) + "；" + "-".join(parts)]})
-    letters, units = frame.select(a=plain.letters(TEXT), b=plain.units(TEXT)).row(0)
-    kept = " ".join(unit for unit in units if len(unit.encode()) > 1)
-    assert pl.DataFrame({"text": [kept]}).select(plain.letters(TEXT)).item() == letters
 
 
 def test_judge_and_audit_agree_on_real_records(shared_data) -> None:

@@ -97,28 +97,34 @@ def _frame(text, is_zh, has_phrase, tables) -> pl.DataFrame:  # type: ignore[no-
 def _characters(codes, entries, count, table, row):  # type: ignore[no-untyped-def]
     """Classes, signs of a wrong decoding, hashes and ellipses, distinct characters."""
     slots, stamps, stamp, mask = table
-    by_class = np.zeros(len(CLASSES), np.int64)
+    # Neighbours are mostly of one class: counted in turn, no count waits for the one before it.
+    by_class = np.zeros((2, len(CLASSES)), np.int64)
     mojibake, hashes, ellipses, dots, lead, tails = 0, 0, 0, 0, 0, 0
-    distinct, window = 0, 0
+    distinct, window, i = 0, 0, 0
+    while i < count and window < UNIQUE_WINDOW:
+        code, entry = codes[i], entries[i]
+        i += 1
+        if class_of(entry) == SPACE:
+            continue
+        window += 1
+        value = np.uint64(folded(code, entry))
+        slot = slot_of(value, slots, stamps, stamp, mask)
+        if stamps[slot] != stamp:
+            stamps[slot], slots[slot] = stamp, value
+            distinct += 1
     for i in range(count):
         code, entry = codes[i], entries[i]
-        kind = class_of(entry)
-        by_class[kind] += 1
-        if kind != SPACE and window < UNIQUE_WINDOW:
-            window += 1
-            value = np.uint64(folded(code, entry))
-            slot = slot_of(value, slots, stamps, stamp, mask)
-            if stamps[slot] != stamp:
-                stamps[slot], slots[slot] = stamp, value
-                distinct += 1
+        by_class[i & 1, class_of(entry)] += 1
         hashes += code == 0x23
         ellipses += code == 0x2026
         dots = dots + 1 if code == 0x2E else 0
         if dots == 3:
             ellipses += 1
             dots = 0
+        if not entry & np.uint32(TAIL | LEAD_2 | LEAD_3 | GBK):
+            lead, tails = 0, 0
         # A lead of two bytes and a tail, or a lead of three and two tails: two characters each.
-        if entry & np.uint32(TAIL):
+        elif entry & np.uint32(TAIL):
             tails += 1
             if lead and tails == lead:
                 mojibake += 2
@@ -128,7 +134,7 @@ def _characters(codes, entries, count, table, row):  # type: ignore[no-untyped-d
             lead = 1 if entry & np.uint32(LEAD_2) else (2 if entry & np.uint32(LEAD_3) else 0)
             mojibake += (entry & np.uint32(GBK)) != 0
     row[0] = count
-    row[1 : 1 + len(CLASSES)] = by_class
+    row[1 : 1 + len(CLASSES)] = by_class[0] + by_class[1]
     place = 1 + len(CLASSES)
     row[place], row[place + 1], row[place + 2] = mojibake, hashes, ellipses
     row[place + 3] = distinct / max(window, 1)

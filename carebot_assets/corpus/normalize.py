@@ -15,6 +15,8 @@ _INVISIBLE = (
     r"\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
 _LINE_ENDS = r"[\r\u2028\u2029\x0b\x0c]"
+# Space before a line's end, empty lines in a row.
+_BLANKS = r"[ \t\u3000]\n|\n\n\n"
 
 
 def normalize(text: pl.Expr) -> pl.Expr:
@@ -23,14 +25,21 @@ def normalize(text: pl.Expr) -> pl.Expr:
     Characters are never mapped to other characters beyond that (no NFKC): full-width punctuation
     is part of Chinese text, and damage stays visible to the rules.
     """
-    # Most texts hold nothing that the slow steps change: those see nulls in their place.
-    odd = pl.when(text.str.contains(_odd())).then(text)
-    return (
-        pl.coalesce(_cleaned(odd), text)
-        .str.replace_all(r"[ \t\u3000]+\n", "\n")
-        .str.replace_all(r"\n{3,}", "\n\n")
-        .str.strip_chars()
-    )
+    return text.map_batches(_normalized, pl.String, is_elementwise=True)
+
+
+def _normalized(texts: pl.Series) -> pl.Series:
+    # Most texts hold nothing that the slow steps change: those are not even copied.
+    rows = texts.str.contains(rf"{_odd()}|{_BLANKS}").fill_null(False).arg_true()
+    if not rows.is_empty():
+        text = pl.col("text")
+        some = texts.gather(rows).to_frame("text").select(
+            _cleaned(text)
+            .str.replace_all(r"[ \t\u3000]+\n", "\n")
+            .str.replace_all(r"\n{3,}", "\n\n")
+        )  # fmt: skip
+        texts = texts.clone().scatter(rows, some.to_series())  # which works in place
+    return texts.str.strip_chars()
 
 
 def _cleaned(text: pl.Expr) -> pl.Expr:

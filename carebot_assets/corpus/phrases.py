@@ -30,6 +30,8 @@ class Phrases:
     """
 
     def __init__(self, own: Mapping[str, str]) -> None:
+        from carebot_assets.corpus import literals
+
         self.num_own: dict[str, int] = {}
         self._raw: dict[str, list[str]] = {}
         for kind in KINDS:
@@ -44,27 +46,33 @@ class Phrases:
             kind: pl.DataFrame({"p": phrases}).select(_marked(pl.col("p")))["p"].to_list()
             for kind, phrases in self._raw.items()
         }
-        self._any = sorted(set().union(*self._raw.values()))
+        self._literals = literals.prepared([self._raw[kind] for kind in KINDS])
 
     def measures(self, texts: pl.Series) -> pl.DataFrame:
         """`num_advert`, `num_medical_advert` and `num_abuse` (occurrences), and
         `boilerplate_line_ratio` (short lines with a phrase of page furniture) of every text."""
-        rows = texts.str.contains_any(self._any, ascii_case_insensitive=True).fill_null(False)
-        rows = rows.arg_true()
-        marked = texts.gather(rows).to_frame("text").select(_marked(pl.col("text")))
-        found = marked.select(
-            pl.lit(rows).alias("row"),
-            *(self._count(kind).alias(f"num_{kind}") for kind in KINDS if kind != "boilerplate"),
-            boilerplate_line_ratio=pl.lit(self._line_ratio(texts.gather(rows))),
-        )
-        every = pl.DataFrame({"row": pl.int_range(len(texts), dtype=pl.UInt32, eager=True)})
-        joined = every.join(found, on="row", how="left", maintain_order="left")
-        return joined.drop("row").fill_null(0)
+        import numpy as np
 
-    def _count(self, kind: str) -> pl.Expr:
-        text, phrases = pl.col("text"), self._marked[kind]
-        found = text.str.extract_many(phrases, ascii_case_insensitive=True, leftmost=True)
-        return found.list.len().cast(pl.Int64)
+        from carebot_assets.corpus import literals
+
+        held = literals.held(texts, self._literals)
+        columns = {}
+        for number, kind in enumerate(KINDS):
+            # Bounds of words are marked in those texts only that hold a phrase at all.
+            rows = pl.Series(np.flatnonzero(held >> number & 1).astype(np.uint32))
+            some = texts.gather(rows)
+            if kind == "boilerplate":
+                name, none, found = "boilerplate_line_ratio", 0.0, self._line_ratio(some)
+            else:
+                name, none, found = f"num_{kind}", 0, self._count(kind, some)
+            columns[name] = pl.repeat(none, len(texts), eager=True).scatter(rows, found)
+        return pl.DataFrame(columns)
+
+    def _count(self, kind: str, texts: pl.Series) -> pl.Series:
+        found = _marked(pl.col("text")).str.extract_many(
+            self._marked[kind], ascii_case_insensitive=True, leftmost=True
+        )
+        return texts.to_frame("text").select(found.list.len().cast(pl.Int64)).to_series()
 
     def _line_ratio(self, texts: pl.Series) -> pl.Series:
         lines = (

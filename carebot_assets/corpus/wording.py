@@ -49,6 +49,16 @@ def slot_of(value, slots, stamps, stamp, mask):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always")
+def place_of(hashed, value, slots):  # type: ignore[no-untyped-def]
+    """Slot of a value in an open hash table in which 0 is empty."""
+    mask = np.uint64(len(slots) - 1)
+    slot = (hashed ^ (hashed >> np.uint64(32))) & mask
+    while slots[slot] != 0 and slots[slot] != value:
+        slot = (slot + np.uint64(1)) & mask
+    return slot
+
+
+@njit(inline="always")
 def _bits(mask):  # type: ignore[no-untyped-def]
     count = 0
     while mask:
@@ -65,7 +75,6 @@ def words(codes, entries, count, unigrams, hashes, chars, joins, row):  # type: 
     (none between two CJK characters).
     """
     slots, word_values, word_stops, char_values, char_stops = unigrams
-    size_mask = np.uint64(len(slots) - 1)
     num, num_words, num_alpha, num_scored, num_hits, total = 0, 0, 0, 0, 0, 0.0
     english, chinese = np.uint64(0), np.uint64(0)
     i, was_cjk = 0, False
@@ -111,9 +120,7 @@ def words(codes, entries, count, unigrams, hashes, chars, joins, row):  # type: 
         if not is_word:
             continue
         num_scored += 1
-        slot = (plain ^ (plain >> np.uint64(32))) & size_mask
-        while slots[slot] != 0 and slots[slot] != plain:
-            slot = (slot + np.uint64(1)) & size_mask
+        slot = place_of(plain, plain, slots)
         total += word_values[slot]
         if word_stops[slot] >= 0:
             num_hits += 1

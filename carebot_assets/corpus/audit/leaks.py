@@ -2,7 +2,7 @@
 
 The rule is that of `contamination` (see there for its reasons), a margin of one n-gram wider. What
 breaks it holds one of a few pairs of the item's n-grams (`_anchors`), letter for letter but for
-what separates words; only documents that do are taken apart. That loses none of them.
+what separates words; only documents that do (`sieve`) are taken apart. That loses none of them.
 """
 
 from functools import lru_cache
@@ -22,13 +22,16 @@ def no_benchmark_text(
     corpus: pl.LazyFrame, items: pl.LazyFrame, settings: ContaminationSettings
 ) -> Finding:
     """No document holds a benchmark item's question, or much of any of its parts."""
+    from carebot_assets.corpus.audit import sieve
+
     grams, anchors = _known(items.collect().write_ipc(None).getvalue(), settings)
+    wanted = sieve.pairs(anchors)
     sizes = {settings.ngram_zh, settings.ngram_en}
     num_documents = num_suspects = 0
     offenders: list[str] = []
     for batch in batches(corpus):
         num_documents += batch.height
-        suspects = _suspects(batch, anchors).rename({"doc_id": "key"})
+        suspects = batch.filter(sieve.holding(batch["text"], wanted)).rename({"doc_id": "key"})
         num_suspects += len(suspects)
         found = pl.concat(_grams(suspects.lazy(), n) for n in sorted(sizes))
         shared = found.select("key", "gram").join(grams.lazy(), on="gram").unique().collect().lazy()
@@ -80,16 +83,6 @@ def _anchors(grams: pl.DataFrame) -> pl.DataFrame:
     ]
     words = (letters(pl.col(name)).str.head(ANCHOR_CHARS) for name in ("one", "other"))
     return pl.concat(pair.select("one", "other") for pair in pairs).select(words).unique()
-
-
-def _suspects(batch: pl.DataFrame, anchors: pl.DataFrame) -> pl.DataFrame:
-    """Documents that hold both of a pair."""
-    wanted = pl.concat([anchors["one"], anchors["other"]]).unique()
-    text = letters(pl.col("text")).str.extract_many(wanted.implode(), overlapping=True)
-    held = batch.select("doc_id", anchor=text).explode("anchor").unique()
-    pairs = held.join(anchors, left_on="anchor", right_on="one")
-    both = pairs.join(held, left_on=("doc_id", "other"), right_on=("doc_id", "anchor"), how="semi")
-    return batch.join(both, on="doc_id", how="semi")
 
 
 def _whole(shared: pl.LazyFrame) -> pl.LazyFrame:

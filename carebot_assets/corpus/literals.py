@@ -1,0 +1,119 @@
+"""Which of several lists of literals a text holds any of, in one compiled pass over its bytes.
+
+As `str.contains_any` of Polars for every list by itself, the case of ASCII letters aside. Importing
+this module imports numba; import it inside functions.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+from numba import njit
+from numpy.typing import NDArray
+
+from carebot_assets.corpus import kernels
+from carebot_assets.corpus.wording import place_of
+
+# Bytes of a literal's head. A shorter literal has a head with every byte that may stand before it.
+_WIDTHS = (8, 6, 4, 3)
+_SIX, _FOUR, _THREE = (np.uint64((1 << 8 * width) - 1) for width in _WIDTHS[1:])
+_FACTOR = np.uint64(0x9E3779B97F4A7C15)
+_BITS = 18
+_SHIFT = np.uint64(64 - _BITS)
+MAX_LISTS = 8
+
+
+class Literals(NamedTuple):
+    """`slots` is an open hash table of heads, their bytes as a number (0 is empty), and `some` says
+    which leading bits of hashes occur. What may follow the head of a slot are the tails `i` from
+    `starts[slot]` to `starts[slot + 1]`: `tails[bounds[i] : bounds[i + 1]]`, of the lists with a
+    bit in `lists[i]`."""
+
+    slots: NDArray[np.uint64]
+    some: NDArray[np.bool_]
+    starts: NDArray[np.int64]
+    tails: NDArray[np.uint8]
+    bounds: NDArray[np.int64]
+    lists: NDArray[np.uint8]
+
+
+def prepared(lists: Sequence[Sequence[str]]) -> Literals:
+    """At most `MAX_LISTS` lists of literals of two bytes or more, to be given to `held`."""
+    known: dict[int, list[tuple[bytes, int]]] = defaultdict(list)
+    for number, literals in enumerate(lists):
+        for data in (literal.encode().lower() for literal in literals):
+            width = next((width for width in _WIDTHS if len(data) >= width), 0)
+            alone = [bytes([byte]) + data for byte in range(256)]
+            for head in [data[:width]] if width else alone:
+                tail = data[width:] if width else b""
+                known[int.from_bytes(head, "big")].append((tail, 1 << number))
+    heads = np.array(sorted(known), np.uint64)
+    slots = np.zeros(1 << (4 * len(heads) + 1).bit_length(), np.uint64)
+    _fill(heads, slots)
+    found = [known.get(int(head), []) for head in slots]
+    every = [one for several in found for one in several]
+    some = np.zeros(1 << _BITS, np.bool_)
+    some[heads * _FACTOR >> _SHIFT] = True
+    return Literals(
+        slots,
+        some,
+        np.cumsum([0, *map(len, found)]),
+        np.frombuffer(b"".join(tail for tail, _ in every), np.uint8),
+        np.cumsum([0, *(len(tail) for tail, _ in every)]),
+        np.array([bits for _, bits in every], np.uint8),
+    )
+
+
+def held(texts: pl.Series, wanted: Literals) -> NDArray[np.uint8]:
+    """A number a text, in which bit `i` is set where it holds a literal of list `i`; null is 0."""
+    found: NDArray[np.uint8] = _held(*kernels._buffers(texts), tuple(wanted))
+    return found
+
+
+@njit(cache=True, nogil=True)
+def _fill(heads, slots):  # type: ignore[no-untyped-def]
+    for head in heads:
+        slots[place_of(head * _FACTOR, head, slots)] = head
+
+
+@njit(inline="always")
+def _lower(byte):  # type: ignore[no-untyped-def]
+    return byte | np.uint8(np.uint8(np.uint8(byte - np.uint8(65)) < np.uint8(26)) << np.uint8(5))
+
+
+@njit(cache=True, nogil=True)
+def _lists_at(data, i, end, hashed, value, wanted):  # type: ignore[no-untyped-def]
+    """Bits of the lists with a literal whose head is `value` and whose tail stands at `i`."""
+    slots, _, starts, tails, bounds, lists = wanted
+    slot, found = place_of(hashed, value, slots), np.uint8(0)
+    if slots[slot] != value:
+        return found
+    for t in range(starts[slot], starts[slot + np.uint64(1)]):
+        size = bounds[t + 1] - bounds[t]
+        j = 0
+        while j < size and i + j < end and _lower(data[i + j]) == tails[bounds[t] + j]:
+            j += 1
+        if j == size:
+            found |= lists[t]
+    return found
+
+
+@njit(cache=True, nogil=True)
+def _held(data, offsets, wanted):  # type: ignore[no-untyped-def]
+    some = wanted[1]
+    found = np.zeros(len(offsets) - 1, np.uint8)
+    for d in range(len(found)):
+        last, end, lists = np.uint64(0), offsets[d + 1], np.uint8(0)
+        for i in range(offsets[d], end):
+            byte = data[i]
+            if np.uint8(byte - np.uint8(65)) < np.uint8(26):
+                byte |= np.uint8(32)
+            last = last << np.uint64(8) | np.uint64(byte)
+            for value in (last, last & _SIX, last & _FOUR, last & _THREE):
+                hashed = value * _FACTOR
+                if some[hashed >> _SHIFT]:
+                    lists |= _lists_at(data, i + 1, end, hashed, value, wanted)
+        found[d] = lists
+    return found
