@@ -14,7 +14,7 @@ from sqlalchemy.pool import QueuePool
 # Databases held open: the index, the runs, and one a run.
 MAX_OPEN = 8
 # Objects, and collections of the younger generation, after which one is collected.
-COLLECTED_AFTER = (5_000, 20, 20)
+COLLECTED_AFTER = (50_000, 20, 20)
 
 
 class _KeptPool(QueuePool):

@@ -43,9 +43,7 @@ def characters(text: pl.Series, tables: Unigrams | None = None) -> pl.DataFrame:
     single CJK characters), `num_words` (units but CJK characters), `num_stop_hits` (words that are
     English stop words), and the other measures of characters and words.
     """
-    return _frame(text, None, None, tables or unigrams.load()).select(
-        *CHAR_MEASURES, *WORD_MEASURES
-    )
+    return _frame(text, None, None, tables or unigrams.load())
 
 
 def measures(text: pl.Series, lang: pl.Series, tables: Unigrams | None = None) -> pl.DataFrame:
@@ -90,7 +88,8 @@ def _frame(text, is_zh, has_phrase, tables) -> pl.DataFrame:  # type: ignore[no-
         is_zh is not None,
         alphabet.room(text),
     )
-    return pl.DataFrame({name: found[:, i] for i, name in enumerate(MEASURES)})
+    wanted = MEASURES[: _WORDS if is_zh is None else None]
+    return pl.DataFrame({name: found[:, i] for i, name in enumerate(wanted)})
 
 
 @njit(cache=True, nogil=True)

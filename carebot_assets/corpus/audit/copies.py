@@ -46,12 +46,19 @@ def no_duplicate_text(*shards: pl.LazyFrame) -> Finding:
     found = pl.concat([pl.Series("ends", [], pl.UInt64), *(rows["ends"] for rows in ends)])
     shared = found.filter(found.is_duplicated()).unique().implode()
     plain = TEXT.str.replace_all(_SPACE, "")
+    same = [rows.filter(pl.col("ends").is_in(shared))["row"] for rows in ends]
     texts = pl.concat(
-        shard.with_row_index("row")
-        .filter(pl.col("row").is_in(rows.filter(pl.col("ends").is_in(shared))["row"].implode()))
-        .select("doc_id", text=plain.hash(), size=plain.str.len_bytes())
-        .collect(engine="streaming")
-        for shard, rows in zip(shards, ends, strict=True)
+        [
+            pl.DataFrame(schema={"doc_id": pl.String, "text": pl.UInt64, "size": pl.UInt32}),
+            *(
+                shard.with_row_index("row")
+                .filter(pl.col("row").is_in(rows.implode()))
+                .select("doc_id", text=plain.hash(), size=plain.str.len_bytes())
+                .collect(engine="streaming")
+                for shard, rows in zip(shards, same, strict=True)
+                if not rows.is_empty()
+            ),
+        ]
     )
     groups = texts.group_by("text", "size").agg(pl.col("doc_id"))
     repeated = groups.filter(pl.col("doc_id").list.len() > 1).select(pl.col("doc_id").list.sort())

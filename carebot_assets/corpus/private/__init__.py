@@ -7,6 +7,7 @@ number plans) judge each distinct value once. Values never leave this module.
 import re
 from collections.abc import Callable
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -15,6 +16,10 @@ from carebot_assets.corpus.normalize import normalize
 from carebot_assets.corpus.private.detector import SCOPES, Detector
 from carebot_assets.corpus.private.labelled import EN, MESSENGERS, ZH
 from carebot_assets.corpus.private.numbers import CHECKED, IPS, NET, OTHERS, PHONES, SPACED
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 # Order matters: what one detector has claimed the next ones do not see.
 DETECTORS = (*NET, *IPS, *OTHERS, *ZH, *EN, *SPACED, *CHECKED, *PHONES, *MESSENGERS)
@@ -85,7 +90,7 @@ def redact(texts: pl.Series) -> pl.Series:
     For samples of damaged records, where escapes of JSON and invisible characters hide from a
     detector what it seeks: they are read and left out. So do wrong decodings, hence the numbers.
     """
-    rows = _holding(texts, None, _ESCAPE.pattern)
+    rows = _holding(texts, _ESCAPE.pattern)
     read = [_ESCAPE.sub(_unescaped, text) for text in texts.gather(rows)]
     plain = texts.clone().scatter(rows, pl.Series(read, dtype=pl.String)).to_frame("text")
     seen = plain.select(normalize(pl.col("text"))).to_series()
@@ -118,7 +123,10 @@ def spans(texts: pl.Series) -> pl.DataFrame:
     view = _folded(texts.clone())  # `scatter` works in place
     candidates = _candidates(view)
     for detector in DETECTORS:
-        rows = _holding(view, candidates[detector], detector.pattern)
+        if not candidates[detector].size:
+            continue
+        rows = pl.Series(candidates[detector], dtype=pl.UInt32)
+        rows = rows.filter(view.gather(rows).str.contains(detector.pattern))
         if not rows.is_empty():
             claimed, rewritten = _claim(view.gather(rows), rows, detector)
             found.append(claimed)
@@ -126,34 +134,35 @@ def spans(texts: pl.Series) -> pl.DataFrame:
     return pl.concat(found).drop_nulls("kind")
 
 
-def _candidates(texts: pl.Series) -> dict[Detector, pl.Series]:
+def _candidates(texts: pl.Series) -> dict[Detector, "NDArray[np.int64]"]:
     """Rows of a detector's scope whose text passes its gate, before anything is claimed."""
-    found = dict[Detector, pl.Series]()
+    import numpy as np
+
+    found = {}
     for scope in {detector.scope for detector in DETECTORS}:
         own = [detector for detector in DETECTORS if detector.scope == scope]
-        rows = SCOPES[scope](texts).fill_null(False).arg_true() if scope in SCOPES else None
-        inside = texts if rows is None else texts.gather(rows)
+        inside, rows = texts, np.arange(len(texts))
+        if scope in SCOPES:
+            rows = np.flatnonzero(SCOPES[scope](texts).fill_null(False).to_numpy())
+            inside = texts.gather(rows)
         # One call for all of them: each has a cost of its own, however few the texts.
         gates = sorted({detector.gate for detector in own})
         passed = inside.to_frame("text").select(
             pl.col("text").str.contains(gate).fill_null(False).alias(gate) for gate in gates
         )
         for detector in own:
-            held = passed[detector.gate].arg_true()
-            found[detector] = held if rows is None else rows.gather(held)
+            found[detector] = rows[passed[detector.gate].to_numpy()]
     return found
 
 
-def _holding(texts: pl.Series, rows: pl.Series | None, pattern: str) -> pl.Series:
-    """Those of the rows (None: all) whose text holds the pattern."""
-    if rows is None:
-        return texts.str.contains(pattern).fill_null(False).arg_true()
-    return rows if rows.is_empty() else rows.filter(texts.gather(rows).str.contains(pattern))
+def _holding(texts: pl.Series, pattern: str) -> pl.Series:
+    """The rows whose text holds the pattern."""
+    return texts.str.contains(pattern).fill_null(False).arg_true()
 
 
 def _folded(texts: pl.Series) -> pl.Series:
     """The texts with full-width digits and letters and odd dashes as ASCII."""
-    rows = pl.concat([_holding(texts, None, pattern) for pattern in _FOLDABLE]).unique()
+    rows = pl.concat([_holding(texts, pattern) for pattern in _FOLDABLE]).unique()
     if rows.is_empty():
         return texts
     folded = texts.gather(rows).to_frame("text").select(pl.col("text").str.replace_many(_FOLDED))
