@@ -2,7 +2,7 @@
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from carebot_assets.corpus import literals, phrases
@@ -21,6 +21,7 @@ def slowly(texts: pl.Series, lists: list[list[str]]) -> list[int]:
 
 @settings(deadline=None)  # the pass is compiled at the first call
 @given(st.lists(st.none() | st.text(ALPHABET), max_size=6), LISTS)
+@example(["@", "©", "\x00\x00\x00"], [["\x00@"], ["©"], ["\x00\x00\x00"]])
 def test_any_texts_and_lists(texts: list[str | None], lists: list[list[str]]) -> None:
     """Of few letters, so that literals begin, overlap and end alike, at the texts' ends too."""
     series = pl.Series(texts, dtype=pl.String)

@@ -17,8 +17,10 @@ from carebot_assets.corpus import kernels
 from carebot_assets.corpus.wording import place_of
 
 # Bytes of a literal's head. A shorter literal has a head with every byte that may stand before it.
-_WIDTHS = (8, 6, 4, 3)
-_SIX, _FOUR, _THREE = (np.uint64((1 << 8 * width) - 1) for width in _WIDTHS[1:])
+_WIDTHS = (7, 6, 4, 3)
+_MASKS = tuple(np.uint64((1 << 8 * width) - 1) for width in _WIDTHS)
+# A head as a number has its width above its bytes.
+_MARKS = tuple(np.uint64(width << 56) for width in _WIDTHS)
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 _BITS = 18
 _SHIFT = np.uint64(64 - _BITS)
@@ -48,7 +50,7 @@ def prepared(lists: Sequence[Sequence[str]]) -> Literals:
             alone = [bytes([byte]) + data for byte in range(256)]
             for head in [data[:width]] if width else alone:
                 tail = data[width:] if width else b""
-                known[int.from_bytes(head, "big")].append((tail, 1 << number))
+                known[len(head) << 56 | int.from_bytes(head, "big")].append((tail, 1 << number))
     heads = np.array(sorted(known), np.uint64)
     slots = np.zeros(1 << (4 * len(heads) + 1).bit_length(), np.uint64)
     _fill(heads, slots)
@@ -105,13 +107,15 @@ def _held(data, offsets, wanted):  # type: ignore[no-untyped-def]
     some = wanted[1]
     found = np.zeros(len(offsets) - 1, np.uint8)
     for d in range(len(found)):
-        last, end, lists = np.uint64(0), offsets[d + 1], np.uint8(0)
+        # What stands before a text is a byte that no text holds.
+        last, end, lists = ~np.uint64(0), offsets[d + 1], np.uint8(0)
         for i in range(offsets[d], end):
             byte = data[i]
             if np.uint8(byte - np.uint8(65)) < np.uint8(26):
                 byte |= np.uint8(32)
             last = last << np.uint64(8) | np.uint64(byte)
-            for value in (last, last & _SIX, last & _FOUR, last & _THREE):
+            for w in range(len(_WIDTHS)):
+                value = last & _MASKS[w] | _MARKS[w]
                 hashed = value * _FACTOR
                 if some[hashed >> _SHIFT]:
                     lists |= _lists_at(data, i + 1, end, hashed, value, wanted)

@@ -10,7 +10,7 @@ import polars as pl
 
 from carebot_assets import parquet
 
-_CODES = (range(0xD800), range(0xF900, 0x32000), range(0xE0000, 0xE01F0))
+_CODES = (range(0xD800), range(0xF900, 0x34000), range(0xE0000, 0xE01F0))
 
 _CJK = r"\x{3040}-\x{30FF}\x{3400}-\x{4DBF}\x{4E00}-\x{9FFF}\x{F900}-\x{FAFF}\x{20000}-\x{3FFFF}"
 NO_LETTER = r"[^\p{L}\p{M}\p{N}]"
