@@ -82,7 +82,9 @@ def _fill(heads, slots):  # type: ignore[no-untyped-def]
 
 @njit(inline="always")
 def _lower(byte):  # type: ignore[no-untyped-def]
-    return byte | np.uint8(np.uint8(np.uint8(byte - np.uint8(65)) < np.uint8(26)) << np.uint8(5))
+    if np.uint8(byte - np.uint8(65)) < np.uint8(26):
+        byte |= np.uint8(32)
+    return byte
 
 
 @njit(cache=True, nogil=True)
@@ -110,10 +112,7 @@ def _held(data, offsets, wanted):  # type: ignore[no-untyped-def]
         # What stands before a text is a byte that no text holds.
         last, end, lists = ~np.uint64(0), offsets[d + 1], np.uint8(0)
         for i in range(offsets[d], end):
-            byte = data[i]
-            if np.uint8(byte - np.uint8(65)) < np.uint8(26):
-                byte |= np.uint8(32)
-            last = last << np.uint64(8) | np.uint64(byte)
+            last = last << np.uint64(8) | np.uint64(_lower(data[i]))
             for w in range(len(_WIDTHS)):
                 value = last & _MASKS[w] | _MARKS[w]
                 hashed = value * _FACTOR

@@ -1,7 +1,8 @@
 """Phrases of the lexicons in texts: adverts, abuse, page furniture, and the user's own lists.
 
 Matching ignores the case of ASCII letters and respects the bounds of words of ASCII letters and
-digits; all phrases are looked for at once (Aho-Corasick).
+digits. Texts that hold none are told in one pass (`literals`); in the others all phrases of a kind
+are looked for at once (Aho-Corasick).
 """
 
 from collections.abc import Mapping
