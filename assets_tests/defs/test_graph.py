@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -158,39 +157,34 @@ def test_waves_keep_every_input_before_its_reader() -> None:
 
 
 PROBE = """
-import sys, time
-start = time.process_time()
-import {module}
-{after}
-print(time.process_time() - start)
+import sys
+calls = 0
+def count(frame, event, argument):
+    global calls
+    calls += event in ("call", "c_call")
+sys.setprofile(count)
+import dagster
+of_dagster, calls = calls, 0
+import carebot_assets.definitions
+carebot_assets.definitions.defs()
+sys.setprofile(None)
+print(calls / of_dagster)
 print([name for name in {heavy!r} if name in sys.modules])
 """
 
 
-def _load(module: str, bytecode: Path, after: str = "") -> tuple[float, list[str]]:
-    """CPU seconds and the heavy modules of one load, with bytecode as any second start has it."""
-    code = PROBE.format(module=module, after=after, heavy=HEAVY)
+def test_definitions_load_light() -> None:
+    """No heavy module, and no more calls than 1.25 times those of `import dagster` itself: calls
+    are the same on every machine. `benchmarks.definitions_load` measures the time, which is to stay
+    within 1.5 times Dagster's: with 1.18 times the calls it was 1.41 to 1.47."""
     env = {k: v for k, v in os.environ.items() if not k.startswith("CAREBOT_")}
-    env |= {"PYTHONPYCACHEPREFIX": str(bytecode), "PYTHONDONTWRITEBYTECODE": ""}
     out = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, env=env
+        [sys.executable, "-W", "ignore", "-c", PROBE.format(heavy=HEAVY)],
+        capture_output=True,
+        text=True,
+        env=env,
     )
     assert out.returncode == 0, out.stderr
-    seconds, heavy = out.stdout.strip().splitlines()[-2:]
-    return float(seconds), eval(heavy)
-
-
-def test_definitions_load_light_and_fast(tmp_path: Path) -> None:
-    """CPU time against `import dagster` alone: the best of interleaved loads, after one to warm; of
-    more of them where other work disturbs."""
-    base, ours = [], []
-    for loads in range(15):
-        base.append(_load("dagster", tmp_path)[0])
-        seconds, heavy = _load(
-            "carebot_assets.definitions", tmp_path, "carebot_assets.definitions.defs()"
-        )
-        assert heavy == []
-        ours.append(seconds)
-        if loads >= 4 and min(ours[1:]) <= 1.5 * min(base[1:]):
-            break
-    assert min(ours[1:]) <= 1.5 * min(base[1:]), (ours, base)
+    times_the_calls, heavy = out.stdout.strip().splitlines()[-2:]
+    assert heavy == "[]"
+    assert float(times_the_calls) <= 1.25

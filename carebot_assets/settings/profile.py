@@ -1,6 +1,5 @@
 """Reading a profile: its file, what it extends, overrides, and what is wrong with it."""
 
-import json
 import os
 from functools import lru_cache
 from pathlib import Path
@@ -59,9 +58,7 @@ def fingerprint_of(settings: Settings, sections: tuple[str, ...]) -> dict[str, A
         value: Any = settings
         for key in dotted.split("."):
             value = getattr(value, key)
-        picked[dotted] = (
-            json.loads(value.model_dump_json()) if isinstance(value, BaseModel) else value
-        )
+        picked[dotted] = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
     return picked
 
 
