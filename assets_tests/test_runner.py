@@ -172,18 +172,22 @@ def test_what_is_not_wanted_is_not_run(world: World) -> None:
         world.run("document")
 
 
-def test_a_failure_names_asset_shard_and_cause_and_the_next_run_goes_on_there(world: World) -> None:
-    world.broken = SHARDS[1]
+@pytest.mark.parametrize("bad", [0, 1])
+def test_a_failure_names_asset_shard_and_cause_and_costs_no_other_shard(
+    world: World, bad: int
+) -> None:
+    world.broken = SHARDS[bad]
     outcome = world.run()
     assert outcome.failures == [
-        f"documents[{SHARDS[1]}]: ValueError: web/page.jsonl: line 3 is no JSON"
+        f"documents[{SHARDS[bad]}]: ValueError: web/page.jsonl: line 3 is no JSON"
     ]
-    assert world.bodies == EVERYTHING[:3]
+    assert world.bodies == EVERYTHING[:3], "what needs all shards does not start"
     assert "STEP_FAILURE" in world.log.read_text("utf-8")
-    assert world.store.manifest("documents", SHARDS[1]) is None
+    assert world.store.manifest("documents", SHARDS[bad]) is None
+    assert world.store.manifest("documents", SHARDS[1 - bad]) is not None
     world.broken = ""
     assert world.run().failures == []
-    assert world.bodies == ["corpus_manifest", *EVERYTHING[2:]]
+    assert world.bodies == ["corpus_manifest", f"documents {SHARDS[bad]}", "quality_funnel"]
 
 
 def test_a_failed_blocking_check_stops_and_is_checked_again(world: World) -> None:

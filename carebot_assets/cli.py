@@ -126,7 +126,7 @@ def run(
     if outcome.failures:
         for failure in outcome.failures:
             console.print(f"  failed   {failure}", style="red", markup=False)
-        raise _stop(f"stopped at the first failure; every event is in {log_file}")
+        raise _stop(f"nothing that needs what failed has been run; every event is in {log_file}")
     console.print(
         f"{outcome.num_runs} runs, {outcome.num_current} artifacts were up to date", markup=False
     )

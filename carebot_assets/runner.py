@@ -122,9 +122,10 @@ def run_waves(
     on_progress: Callable[[Progress], None],
     wanted: Iterable[str] = (),
 ) -> Outcome:
-    """Run every wave, or those that the wanted assets need; stop at the first failed run.
+    """Run every wave, or those that the wanted assets need; stop after one with a failed run.
 
-    Every Dagster event is appended to `log_file`.
+    A bad shard does not keep the others of its wave from being read. Every Dagster event is
+    appended to `log_file`.
     """
     recipes = needed_for(wanted or RECIPES, RECIPES)
     job = definitions.resolve_implicit_global_asset_job_def()
@@ -132,7 +133,7 @@ def run_waves(
     log_file.parent.mkdir(parents=True, exist_ok=True)
     with log_file.open("a", encoding="utf-8") as log, overhead_kept_low(job):
         for wave in plan_waves(recipes):
-            started = time.monotonic()
+            started, has_failed = time.monotonic(), False
             keys: list[str | None] = (
                 [*expected_partitions(wave.recipes[0], store)] if wave.partitions else [None]
             )
@@ -163,9 +164,10 @@ def run_waves(
                 outcome.num_runs += 1
                 log.flush()
                 _collect(result, key, outcome)
-                if not result.success:
-                    return outcome
+                has_failed |= not result.success
             outcome.seconds[wave.title] = time.monotonic() - started
+            if has_failed:
+                break
     return outcome
 
 

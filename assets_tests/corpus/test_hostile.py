@@ -12,6 +12,7 @@ import pytest
 import zstandard
 
 from assets_tests.corpus.test_manifest import plan_settings, write
+from assets_tests.corpus.test_markup import ZH
 from assets_tests.corpus.test_readers import GOOD, jsonl, read
 from carebot_assets.corpus import encodings, manifest, records
 from carebot_assets.corpus.readers import ShardReader
@@ -42,7 +43,7 @@ def test_a_million_characters_are_one_bad_record(
     documents, bad, _ = read(demo, tmp_path / name, max_chars=100_000, format=kind)
     assert documents["text"].to_list() == [GOOD] * good
     assert bad["error"].str.contains("above (100000 characters|200000 bytes)").to_list() == [True]
-    assert bad["sample"].str.len_chars().max() <= 200
+    assert bad["sample"].str.len_chars().is_between(1, 200).all()
 
 
 @pytest.mark.parametrize(
@@ -229,10 +230,83 @@ def test_one_bad_record_does_not_fail_a_small_shard(demo: Settings, tmp_path: Pa
             assert reader.quarantine().height == num_bad
 
 
-def test_a_quote_never_closed_costs_one_record_of_a_huge_file(
-    demo: Settings, tmp_path: Path
+def test_nothing_but_bad_records_fails_the_smallest_shard(demo: Settings, tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_bytes(b"broken\n" * 3 + b'{"text": ""}\n')
+    config = plan_settings(demo, s={"path": str(tmp_path / "a.jsonl")})
+    message = (
+        r"4 of 4 records are bad, which leaves none: malformed JSON \(3, the first is "
+        r"s/a.jsonl#0\); empty text \(1, the first is s/a.jsonl#3\)$"
+    )
+    with pytest.raises(ValueError, match=message):
+        ShardReader(manifest.scan(config), config.corpus).documents().collect()
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.json.gz"])
+def test_json_too_deep_to_be_parsed_stops_no_plan(
+    demo: Settings, tmp_path: Path, name: str
 ) -> None:
-    lines = ["text,b", f'"{GOOD},0', *(f"{GOOD},{i}" for i in range(1, 3000))]
-    (tmp_path / "a.csv").write_text("\n".join(lines))
+    pack = gzip.compress if name.endswith("gz") else bytes
+    (tmp_path / name).write_bytes(pack(b"[" * 200_000))
+    with pytest.raises(ValueError, match=f"{name} cannot be read as json: malformed"):
+        read(demo, tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [ZH.encode("gb18030"), "高血圧は血圧が高い病気です。".encode("shift-jis")],
+    ids=["gb18030", "shift-jis"],
+)
+@pytest.mark.parametrize("name", ["a.lines", "a.csv", "a.txt"])
+def test_two_encodings_in_a_file_cost_what_one_of_them_cannot_read(
+    demo: Settings, tmp_path: Path, other: bytes, name: str
+) -> None:
+    lines = [ZH.encode(), other] * 40
+    (tmp_path / name).write_bytes(b"\n".join([b"text"] * (name == "a.csv") + lines))
+    kind = "lines" if name == "a.lines" else "auto"
+    documents, bad, _ = read(demo, tmp_path / name, max_chars=100_000, format=kind)
+    assert set(documents["text"]) == (set() if name == "a.txt" else {ZH})
+    assert documents.height == (0 if name == "a.txt" else 40)
+    assert set(bad["error"]) == {"undecodable bytes"}
+
+
+@pytest.mark.parametrize("num_rows", [50, 200, 3000], ids=str)
+@pytest.mark.parametrize("bad_row", [0, 10, -1], ids=["first", "tenth", "last"])
+@pytest.mark.parametrize("row", ["{},0", "0,{}", "{}", '0,"{}"', '"{}"', '"{}",0', '"{}\n",0'])
+def test_a_quote_never_closed_costs_one_record(
+    demo: Settings, tmp_path: Path, row: str, bad_row: int, num_rows: int
+) -> None:
+    rows = [row.format(f"{GOOD} {i}") for i in range(num_rows)]
+    bad_row %= num_rows
+    rows[bad_row] = row.replace('"', "").replace("{}", f'"{GOOD} open').replace("\n", "")
+    header = {2: "0,text", 1: "text"}[row.count(",") + 1]
+    header = "text,0" if row.endswith(",0") else header
+    (tmp_path / "a.csv").write_text("\n".join([header, *rows]) + "\n")
     documents, bad, _ = read(demo, tmp_path / "a.csv")
-    assert (documents.height, bad["origin"].to_list()) == (2999, ["s/a.csv#0"])
+    assert documents.height == num_rows - 1
+    assert bad.select("origin", "error").rows() == [
+        (f"s/a.csv#{bad_row}", "a quote is never closed")
+    ]
+
+
+@pytest.mark.parametrize("columns", ["text", "text,b", "b,text"])
+def test_a_huge_quoted_field_is_one_record(demo: Settings, tmp_path: Path, columns: str) -> None:
+    def row(text: str) -> str:
+        return ",".join(f'"{text}"' if name == "text" else "0" for name in columns.split(","))
+
+    huge = "\n".join(["lines of one field, "] * 600_000)
+    (tmp_path / "a.csv").write_text("\n".join([columns, row(GOOD), row(huge), row(GOOD + "!")]))
+    documents, bad, num_records = read(demo, tmp_path / "a.csv", max_chars=MILLION)
+    assert (documents.height, num_records) == (2, 3)
+    assert bad.select("origin", "error").rows() == [
+        ("s/a.csv#1", "record above 1000000 characters")
+    ]
+
+
+@pytest.mark.parametrize("header", ["text", "text,b"])
+def test_a_file_of_open_quotes_is_read_in_one_go(
+    demo: Settings, tmp_path: Path, header: str
+) -> None:
+    lines = [f'"{GOOD} {i}' + ",0" * header.count(",") for i in range(4000)]
+    (tmp_path / "a.csv").write_text("\n".join([header, *lines]))
+    documents, bad, num_records = read(demo, tmp_path / "a.csv")
+    assert (documents.height, bad.height, num_records) == (0, 4000, 4000)

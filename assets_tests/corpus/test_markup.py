@@ -171,6 +171,7 @@ def test_a_warc_that_is_cut_off_anywhere(demo: Settings, tmp_path: Path) -> None
         assert documents["origin"].to_list() == ["s/a.warc#0"], length
         assert bad["origin"].to_list() == ["s/a.warc#1"], length
         assert bad["error"].to_list() == ["damaged record: it is cut off"], length
+        assert bad["sample"].item().startswith("WARC/1.0"[:length]), length
 
 
 @pytest.mark.parametrize(
@@ -188,6 +189,24 @@ def test_what_is_no_warc(demo: Settings, tmp_path: Path, content: bytes, message
     (tmp_path / "a.warc").write_bytes(content)
     with pytest.raises(ValueError, match=rf"a\.warc cannot be read as warc: .*{message}"):
         read(demo, tmp_path / "a.warc")
+
+
+@pytest.mark.parametrize(
+    "answer", [b"<p>no HTTP at all</p>", b"HTTP/1.1 abc\r\nContent-Type: text/html\r\n\r\n", b""]
+)
+def test_a_response_that_is_no_answer_is_a_bad_record(
+    demo: Settings, tmp_path: Path, answer: bytes
+) -> None:
+    good = warc(("response", "http://a/", page(GOOD).encode(), {}))
+    head = good[: good.index(b"Content-Length: ")]
+    damaged = head + b"Content-Length: %d\r\n\r\n%s\r\n\r\n" % (len(answer), answer)
+    (tmp_path / "a.warc").write_bytes(good + damaged + good)
+    documents, bad, _ = read(demo, tmp_path / "a.warc", max_chars=5000)
+    assert documents["origin"].to_list() == ["s/a.warc#0", "s/a.warc#2"]
+    assert bad.select("origin", "error").rows() == [
+        ("s/a.warc#1", "damaged record: an answer without a status")
+    ]
+    assert bad["sample"].item().startswith("WARC/1.0")
 
 
 @pytest.mark.parametrize("content", [b"WARC/1.0\r\n", b"WARC/1.0\r\n\r\n<p>page</p>"])

@@ -19,6 +19,8 @@ PROBE_BYTES = 1 << 18
 MAX_BROKEN = 0.02
 MAX_BROKEN_UTF_8 = 0.1
 MIN_COMMON = 0.9
+MAX_IN_RUNS = 0.2
+_BEYOND = bytes(range(0x80, 0x100))
 COMPRESSIONS = {"gz": "gzip", "zst": "zstd"}
 # Less than this may come out of a compressed file whatever its size.
 FREE_BYTES = 1 << 26
@@ -128,13 +130,18 @@ def decoded(block: bytes) -> pl.Series:
 
 
 def detect(file: str, file_format: str, size: int) -> str:
-    """Encoding of a text file, judged by its first 256 kB; see `of_bytes`."""
+    """Encoding of a text file, judged by its first 256 kB; see `of_bytes`.
+
+    What is neither one of its encodings nor like Latin-1 (another encoding, or several in one file)
+    is read as UTF-8: what is not is then seen to be undecodable, record by record.
+    """
     with open_bytes(file, file_format, 0, size) as raw:
         probe = raw.read(PROBE_BYTES)
     kind = file_format.partition(".")[0]
     if kind == "html":
         return of_page(probe)
-    return of_bytes(probe, otherwise="utf-8" if kind.startswith("json") else "latin-1")
+    is_latin = not kind.startswith("json") and _is_latin(probe)
+    return of_bytes(probe, otherwise="latin-1" if is_latin else "utf-8")
 
 
 def of_page(page: bytes, declared: str | None = None) -> str:
@@ -152,7 +159,7 @@ def of_page(page: bytes, declared: str | None = None) -> str:
             return SUPERSETS.get(canonical(name), canonical(name))
         except LookupError:
             continue
-    return guess or "cp1252"
+    return guess or ("cp1252" if _is_latin(page[:PROBE_BYTES]) else "utf-8")
 
 
 def of_bytes(probe: bytes, otherwise: str) -> str:
@@ -186,6 +193,12 @@ def of_bytes(probe: bytes, otherwise: str) -> str:
         if text.count("\ufffd") <= MAX_BROKEN * num_beyond and common >= MIN_COMMON * num_beyond:
             return encoding
     return otherwise
+
+
+def _is_latin(probe: bytes) -> bool:
+    """Whether bytes beyond ASCII come alone or in twos, as in the languages of Western Europe."""
+    num_beyond = len(probe) - len(probe.translate(None, _BEYOND))
+    return sum(map(len, re.findall(rb"[\x80-\xff]{3,}", probe))) <= MAX_IN_RUNS * num_beyond
 
 
 def _beyond_ascii(text: str) -> list[int]:

@@ -112,7 +112,7 @@ def _is_json_lines(location: str, size: int, compression: str) -> bool:
         with encodings.open_bytes(location, f"json.{compression}", 0, size) as raw:
             first, second = raw.readline(_PROBE), raw.readline(16)
         return isinstance(json.loads(first.decode("utf-8-sig")), dict) and second[:1] == b"{"
-    except (ValueError, OSError):
+    except (ValueError, OSError, RecursionError):  # as deep as a hostile file likes
         return False
 
 

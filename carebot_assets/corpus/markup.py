@@ -65,7 +65,7 @@ def read_page(raw: BufferedReader, recipe: Recipe) -> Iterator[pl.DataFrame]:
     """The main text of an html file, as one record."""
     page = raw.read(recipe.max_page_bytes + 1)
     if len(page) > recipe.max_page_bytes:
-        yield failed(recipe, recipe.page_too_long)
+        yield failed(recipe, recipe.page_too_long, page)
     elif page:
         yield page_batch(page, recipe, recipe.encoding)
 
@@ -80,7 +80,7 @@ def read_article(raw: BufferedReader, recipe: Recipe) -> Iterator[pl.DataFrame]:
 
     content = raw.read(recipe.max_page_bytes + 1)
     if len(content) > recipe.max_page_bytes:
-        yield failed(recipe, recipe.page_too_long)
+        yield failed(recipe, recipe.page_too_long, content)
         return
     if not content.strip():
         return
@@ -89,23 +89,26 @@ def read_article(raw: BufferedReader, recipe: Recipe) -> Iterator[pl.DataFrame]:
         remove_comments=True, remove_pis=True,
         encoding=None if recipe.encoding == encodings.BINARY else recipe.encoding,
     )  # fmt: skip
-    start = content[:300].decode("utf-8", "replace")
     try:
         root = etree.fromstring(content, parser)
     except etree.XMLSyntaxError as error:
         last = error.error_log.last_error  # not the error's message, which quotes the file
         what = f"{last.type_name} in line {last.line}" if last else type(error).__name__
-        yield failed(recipe, f"malformed XML: {what}", start=start)
+        yield failed(recipe, f"malformed XML: {what}", content)
         return
     except LookupError as error:
-        yield failed(recipe, f"malformed XML: {error}", start=start)
+        yield failed(recipe, f"malformed XML: {error}", content)
         return
     vocabulary = VOCABULARIES.get(_name(root))
     if vocabulary is None:
         known = ", ".join(VOCABULARIES)
-        yield failed(recipe, f"root element <{_name(root)}> is none of {known}", start=start)
+        yield failed(recipe, f"root element <{_name(root)}> is none of {known}", content)
         return
-    row = {"position": "0", "text": _article_text(root, vocabulary), "sample": start}
+    row = {
+        "position": "0",
+        "text": _article_text(root, vocabulary),
+        "sample": content[:300].decode("utf-8", "replace"),
+    }
     yield batch(pl.DataFrame([{**row, "source_id": _identifier(root, vocabulary, recipe.id)}]))
 
 

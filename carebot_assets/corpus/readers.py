@@ -15,6 +15,7 @@ from carebot_assets.settings import CorpusSettings
 
 QUARANTINE_SAMPLE_CHARS = 200
 MAX_ID_CHARS = 500
+MAX_KINDS_NAMED = 5
 DOCUMENTS = tables.BY_NAME["documents"].schema
 QUARANTINE = tables.BY_NAME["quarantine"].schema
 
@@ -37,8 +38,8 @@ class ShardReader:
         """The documents, read when the frame is collected or written, batch by batch.
 
         Raises:
-            ValueError: (when read) a file that cannot be read, or more bad records than
-                `corpus.max_bad_ratio` allows.
+            ValueError: (when read) a file that cannot be read, more bad records than
+                `corpus.max_bad_ratio` and `max_bad_records` allow, or nothing but bad ones.
         """
 
         def source(
@@ -73,14 +74,22 @@ class ShardReader:
     def _refuse_bad_shard(self) -> None:
         bad, settings = self.quarantine(), self.settings
         allowed = max(settings.max_bad_ratio * self.num_records, settings.max_bad_records)
-        if bad.height <= allowed:
+        none_good = bad.height == self.num_records and settings.max_bad_ratio < 1.0
+        if bad.height <= allowed and not (bad.height and none_good):
             return
-        shard, first = self.plan["shard"][0], bad.row(0, named=True)
-        raise ValueError(
-            f"shard {shard}: {bad.height} of {self.num_records} records are bad, more than "
-            f"corpus.max_bad_ratio = {settings.max_bad_ratio:g} and corpus.max_bad_records = "
-            f"{settings.max_bad_records} allow; the first is {first['origin']}: {first['error']}"
+        kinds = bad.group_by("error").agg(pl.len(), pl.col("origin").first())
+        listed = "; ".join(
+            f"{error} ({count}, the first is {origin})"
+            for error, count, origin in kinds.sort("len", "error", descending=[True, False])
+            .head(MAX_KINDS_NAMED)
+            .iter_rows()
         )
+        raise ValueError(
+            f"shard {self.plan['shard'][0]}: {bad.height} of {self.num_records} records are bad, "
+            + ("which leaves none" if none_good else "more than corpus.max_bad_ratio = "
+            f"{settings.max_bad_ratio:g} and corpus.max_bad_records = {settings.max_bad_records} "
+            f"allow") + f": {listed}"
+        )  # fmt: skip
 
 
 def refuse_changed(row: dict[str, Any]) -> None:

@@ -128,9 +128,10 @@ def sample(text: pl.Expr) -> pl.Expr:
     return text.str.head(SAMPLE_CHARS)
 
 
-def failed(recipe: Recipe, error: str, position: int = 0, start: str = "") -> pl.DataFrame:
-    """A batch of one bad record."""
-    row = {"position": str(position), "error": error, "sample": start[:SAMPLE_CHARS]}
+def failed(recipe: Recipe, error: str, start: bytes = b"", position: int = 0) -> pl.DataFrame:
+    """A batch of one bad record, of whose bytes the start is kept."""
+    text = start[: 4 * SAMPLE_CHARS].decode("utf-8", "backslashreplace")
+    row = {"position": str(position), "error": error, "sample": text[:SAMPLE_CHARS]}
     return batch(pl.DataFrame([row]))
 
 

@@ -10,10 +10,19 @@ from typing import Any
 
 import polars as pl
 
-from carebot_assets.corpus import columnar, delimited, encodings, jsonpaths, markup, warcs
+from carebot_assets.corpus import (
+    columnar,
+    delimited,
+    encodings,
+    jsonpaths,
+    locations,
+    markup,
+    warcs,
+)
 from carebot_assets.corpus.recipes import (
     BAD_BYTES,
     BATCH_BYTES,
+    SAMPLE_CHARS,
     Recipe,
     batch,
     composed,
@@ -50,7 +59,16 @@ def read(recipe: Recipe) -> Iterator[pl.DataFrame]:
         what = f"cannot be read as {recipe.format} ({recipe.encoding}): {error}"
         if recipe.kind not in WHOLE_FILES:
             raise ValueError(f"{recipe.file} {what}") from None
-        yield failed(recipe, what)
+        yield failed(recipe, what, _start(recipe))
+
+
+def _start(recipe: Recipe) -> bytes:
+    """First bytes of a file as they are, for the sample of one that cannot be read."""
+    try:
+        with locations.open_range(recipe.file, recipe.start, recipe.stop) as raw:
+            return raw.read(SAMPLE_CHARS)
+    except OSError:
+        return b""
 
 
 def _lines(raw: BufferedReader, recipe: Recipe) -> Iterator[pl.DataFrame]:

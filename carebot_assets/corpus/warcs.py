@@ -30,21 +30,24 @@ def read(raw: BufferedReader, recipe: Recipe) -> Iterator[pl.DataFrame]:
     num_read = 0
     for record in _each(records, recipe):
         page, num_too_long = None, records.err_count
-        if record.length is not None and _is_page(record):
+        header = record.rec_headers.to_bytes()
+        if record.length is not None and _has_no_status(record):
+            page = failed(recipe, "damaged record: an answer without a status", header)
+        elif record.length is not None and _is_page(record):
             page = _page(record, _content_type(record), recipe)
         records.read_to_end()
         if record.length is None:
-            page = failed(recipe, "damaged record: its header has no length")
+            page = failed(recipe, "damaged record: its header has no length", header)
         elif records.err_count > num_too_long:
-            page = failed(recipe, "damaged record: it is longer than its header says")
+            page = failed(recipe, "damaged record: it is longer than its header says", header)
         elif page is None and record.raw_stream.limit > 0:
-            page = failed(recipe, CUT_OFF)
+            page = failed(recipe, CUT_OFF, header)
         if page is not None:
             yield page.with_columns(position=pl.lit(str(num_read)))
         num_read += 1
     # The iterator ends in silence where the file does, be it in the middle of a header.
     if records.next_line or not num_read:
-        yield failed(recipe, CUT_OFF, num_read)
+        yield failed(recipe, CUT_OFF, records.next_line or b"", num_read)
 
 
 def _each(records: Any, recipe: Recipe) -> Iterator[Any]:
@@ -65,13 +68,22 @@ def _is_page(record: Any) -> bool:
     return is_text and _status(record) == "200"
 
 
+def _has_no_status(record: Any) -> bool:
+    """Whether a record says that it is a web server's answer and is none."""
+    if record.rec_type != "response":
+        return False
+    if record.http_headers:
+        return not _status(record).isdecimal()
+    return (record.rec_headers.get_header("WARC-Target-URI") or "").startswith("http")
+
+
 def _page(record: Any, kind: str, recipe: Recipe) -> pl.DataFrame:
     try:
         content = _content(record, recipe.max_page_bytes + 1)
     except (OSError, EOFError, ValueError) as error:
-        return failed(recipe, f"damaged record: {error}")
+        return failed(recipe, f"damaged record: {error}", record.rec_headers.to_bytes())
     if len(content) > recipe.max_page_bytes:
-        return failed(recipe, recipe.page_too_long)
+        return failed(recipe, recipe.page_too_long, content)
     encoding = encodings.of_page(content, _charset(record))
     source_id = record.rec_headers.get_header(recipe.id) if recipe.id else None
     if kind != "text/plain":

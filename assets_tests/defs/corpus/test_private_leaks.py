@@ -255,7 +255,7 @@ LEAK = private_values.sentences("zh") + private_values.sentences("en")
         (
             "zh.xml",
             f"<{private_values.VALUES['person_name']['zh'].value}>{LEAK}</article>",
-            "the first is zh/zh.xml#0: malformed XML: ERR_TAG_NAME_MISMATCH in line 1",
+            "malformed XML: ERR_TAG_NAME_MISMATCH in line 1 (1, the first is zh/zh.xml#0)",
         ),
     ],
 )
