@@ -50,6 +50,7 @@ def test_a_bad_profile_names_the_setting(tmp_path: Path, text: str, message: str
     with pytest.raises(SettingsError) as error:
         load_settings(str(path), {})
     assert message in str(error.value)
+    assert len(str(error.value)) < 1000 + len(str(path)), "it does not quote the profile"
 
 
 def test_a_profile_extends_another_but_its_sources_stand_alone(tmp_path: Path) -> None:

@@ -73,7 +73,8 @@ def known(documents: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
     return pairs.with_columns(kind=kind)
 
 
-def main() -> None:
+def measured(shown: bool = False) -> dict[str, Any]:
+    """The figures, on everything; with `shown` what was dropped and is not listed is printed."""
     items = open_data.benchmark_items()
     documents = open_data.documents("corpus", "sft_sources").with_columns(
         doc_id=pl.int_range(pl.len()).cast(pl.String), shard=pl.lit("open")
@@ -102,31 +103,26 @@ def main() -> None:
     listed = dropped.join(pairs, on=KEYS, how="anti")
     kept = judged.filter(pl.col("verdict") == "keep").lazy()
     audited = audit.no_benchmark_text(kept, items.lazy(), SETTINGS)
-    if "--show" in sys.argv:
+    if shown:
         show(dropped.join(pairs.filter(pl.col("kind") == "passage"), on=KEYS, how="anti"), items)
-    print(
-        json.dumps(
-            {
-                "num_items": items.height,
-                "num_protected": ngrams["item_id"].n_unique(),
-                "num_documents": documents.height,
-                "num_dropped": dropped.height,
-                "num_confirmed": confirmed(dropped, items),
-                "num_pairs": pairs.height,
-                "num_pairs_found": (pairs["verdict"] == "drop").sum(),
-                "by_kind": rows(overall.sort("kind")),
-                "longest_passage_missed": dict(missed.sort("lang").iter_rows()),
-                "recall": rows(recall.sort("kind", "suite", "dataset")),
-                "by_listed_windows": rows(by_windows.sort("windows")),
-                "dropped_not_listed": rows(
-                    listed.group_by("dataset", "suite", "evidence").len().sort("dataset", "suite")
-                ),
-                "audit_of_the_rest": audited.description,
-                "versions": {"polars": pl.__version__},
-            },
-            ensure_ascii=False,
-        )
-    )
+    return {
+        "num_items": items.height,
+        "num_protected": ngrams["item_id"].n_unique(),
+        "num_documents": documents.height,
+        "num_dropped": dropped.height,
+        "num_confirmed": confirmed(dropped, items),
+        "num_pairs": pairs.height,
+        "num_pairs_found": (pairs["verdict"] == "drop").sum(),
+        "by_kind": rows(overall.sort("kind")),
+        "longest_passage_missed": dict(missed.sort("lang").iter_rows()),
+        "recall": rows(recall.sort("kind", "suite", "dataset")),
+        "by_listed_windows": rows(by_windows.sort("windows")),
+        "dropped_not_listed": rows(
+            listed.group_by("dataset", "suite", "evidence").len().sort("dataset", "suite")
+        ),
+        "num_left_by_audit": audited.metadata["num_contaminated"],
+        "versions": {"polars": pl.__version__},
+    }
 
 
 def confirmed(dropped: pl.DataFrame, items: pl.DataFrame) -> int:
@@ -156,4 +152,4 @@ def show(dropped: pl.DataFrame, items: pl.DataFrame) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    print(json.dumps(measured("--show" in sys.argv), ensure_ascii=False))

@@ -14,7 +14,11 @@ ALL = 1000
 
 
 def corpus(*texts: str) -> pl.LazyFrame:
-    ids = [f"{i:032x}" for i in range(len(texts))]
+    return corpus_of(0, *texts)
+
+
+def corpus_of(first_id: int, *texts: str) -> pl.LazyFrame:
+    ids = [f"{first_id + i:032x}" for i in range(len(texts))]
     return pl.LazyFrame({"doc_id": ids, "text": texts}, {"doc_id": pl.String, "text": pl.String})
 
 
@@ -54,30 +58,50 @@ def page(seed: int, lang: str = "en") -> list[str]:
     return ["".join(word.format(seed, i * 20 + j) for j in range(20)) + "." for i in range(10)]
 
 
+def near(*texts: str, max_pairs: int = ALL, num_removed: int = 0, chance: float = 0.9) -> Finding:
+    return audit.no_near_duplicate([corpus(*texts)], max_pairs, num_removed, chance)
+
+
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_nearly_the_same_text_in_two_shards(lang: str) -> None:
     texts = ["".join(page(seed, lang)) for seed in range(20)]
-    assert audit.no_near_duplicate([corpus(*texts)], ALL).passed
+    assert near(*texts).passed
     edited = texts[3].replace(texts[3][200:203], "qqq", 1)
-    broken = audit.no_near_duplicate([corpus(*texts, edited)], ALL)
+    # However many have been removed: one so similar is not missed by chance.
+    broken = audit.no_near_duplicate([corpus(*texts), corpus_of(20, edited)], ALL, 10_000, 0.9)
     assert not broken.passed
     assert broken.metadata["examples"] == [[f"{3:032x}", f"{20:032x}"]]
     half = "".join([*page(3, lang)[:5], *page(50, lang)[5:]])
-    other = audit.no_near_duplicate([corpus(*texts, half)], ALL)
+    other = near(*texts, half)
     assert other.passed
     assert other.metadata["num_pairs"] == 1
 
 
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize(
+    ("num_left", "num_removed", "passed"),
+    [(0, 0, True), (1, 50, True), (5, 50, True), (20, 50, False), (4, 0, False)],
+)
+def test_similar_texts_are_left_by_chance_only(
+    lang: str, num_left: int, num_removed: int, passed: bool
+) -> None:
+    """Each copy has one sentence in ten exchanged: similarity 0.8."""
+    texts = ["".join(page(seed, lang)) for seed in range(20)]
+    copies_ = ["".join([*page(i, lang)[:9], page(50 + i, lang)[9]]) for i in range(num_left)]
+    finding = near(*texts, *copies_, num_removed=num_removed)
+    assert (finding.metadata["num_found"], finding.metadata["num_similar"]) == (0, num_left)
+    assert finding.passed is passed
+
+
 def test_a_sentence_of_many_pages_makes_no_pairs() -> None:
     phrase = "This sentence stands at the foot of every page."
-    texts = [f"{phrase} {''.join(page(seed))}" for seed in range(copies.MAX_SHARED + 1)]
-    finding = audit.no_near_duplicate([corpus(*texts)], ALL)
+    finding = near(*(f"{phrase} {''.join(page(seed))}" for seed in range(copies.MAX_SHARED + 1)))
     assert (finding.passed, finding.metadata["num_pairs"]) == (True, 0)
 
 
 def test_near_copies_are_met_in_a_sample_too() -> None:
     texts = ["".join(page(seed)) for seed in range(40)]
-    finding = audit.no_near_duplicate([corpus(*texts, *(f"{text} end" for text in texts))], 20)
+    finding = near(*texts, *(f"{text} end" for text in texts), max_pairs=20)
     assert not finding.passed
     assert finding.metadata["audited_ratio"] == 0.25
     assert finding.metadata["num_pairs"] == 20
@@ -169,12 +193,40 @@ def test_benchmark_text(text: str, passed: bool) -> None:
     assert finding.metadata["num_contaminated"] == (not passed)
 
 
-def test_a_passage_of_an_item_is_found() -> None:
-    passage = [f"w{i}" for i in range(90)]
-    items = ITEMS.head(1).with_columns(question=pl.lit(" ".join(passage)))
-    text = " ".join(passage[20:60])
+WORDS = [f"w{i}" for i in range(90)]
+
+
+@pytest.mark.parametrize(("length", "passed"), [(27, True), (28, False), (40, False)])
+def test_a_passage_one_word_longer_than_the_judge_lets_through_is_found(
+    length: int, passed: bool
+) -> None:
+    items = ITEMS.head(1).with_columns(question=pl.lit(" ".join(WORDS)))
+    text = " ".join(WORDS[20 : 20 + length])
     finding = audit.no_benchmark_text(corpus(text, FILLER_EN), items.lazy(), SETTINGS)
-    assert finding.metadata["examples"] == [f"{0:032x}"]
+    assert finding.passed is passed
+    assert finding.metadata["examples"] == [f"{0:032x}"] * (not passed)
+
+
+@pytest.mark.parametrize(
+    ("of_the_question", "length", "passed"),
+    [
+        (30, 18, True),  # 0.6 of it is 18 words, 11 n-grams: one more is asked for
+        (30, 19, False),
+        (30, 29, False),
+        (20, 17, True),  # 0.6 are 12 words, but 10 n-grams are needed, and one more
+        (20, 18, False),
+        (60, 27, True),  # 36 would be 0.6: a passage is found before
+        (60, 28, False),
+    ],
+)
+def test_most_of_a_question_is_found(of_the_question: int, length: int, passed: bool) -> None:
+    question = WORDS[:of_the_question]
+    items = ITEMS.head(1).with_columns(question=pl.lit(" ".join(question)))
+    text = f"{FILLER_EN} {' '.join(question[-length:])} {FILLER_EN}"
+    finding = audit.no_benchmark_text(corpus(text), items.lazy(), SETTINGS)
+    assert finding.passed is passed
+    ngrams = protected.ngrams(items.lazy(), SETTINGS)
+    assert contamination.Index(ngrams, SETTINGS).repeats(pl.Series([text])).item()
 
 
 def test_judge_and_audit_agree_on_real_records(shared_data) -> None:

@@ -82,6 +82,14 @@ def test_removal_ceiling(num_documents, num_removed, cluster_size, passed) -> No
     table, removed = clustered(num_documents, num_removed, cluster_size)
     finding = duplicates.removal_ceiling(table, removed, SETTINGS)
     assert finding.passed is passed, finding.description
+    assert finding.metadata["gone"] == {}
+
+
+def test_a_small_source_that_is_gone_is_named() -> None:
+    finding = duplicates.removal_ceiling(*clustered(99, 99), SETTINGS)
+    assert finding.passed
+    assert finding.metadata["gone"] == {"lang zh": 99, "source web": 99}
+    assert "nothing is left of lang zh (99), source web (99)" in finding.description
 
 
 def test_kept_documents_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:

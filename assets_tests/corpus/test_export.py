@@ -46,6 +46,16 @@ def lines(path: Path) -> list[Any]:
     return [json.loads(line) for line in text.decode().split("\n")[:-1]]
 
 
+def test_private_values_in_names_of_files_and_ids_are_masked(tmp_path: Path) -> None:
+    corpus, documents = corpus_of(TEXTS[:1])
+    known = documents.with_columns(
+        origin=pl.lit("web/jane.doe@example.com.jsonl#0"), source_id=pl.lit("tel 13812345678")
+    )
+    export.write(corpus, known, tmp_path, "web-00000", "gz")
+    metadata = lines(tmp_path / "documents" / "web-00000.jsonl.gz")[0]["metadata"]
+    assert (metadata["origin"], metadata["source_id"]) == ("web/[EMAIL]#0", "tel [PHONE]")
+
+
 @pytest.mark.parametrize("codec", ["gz", "zst"])
 def test_lines_have_dolmas_form(tmp_path: Path, codec: Codec) -> None:
     corpus, documents = corpus_of(TEXTS)

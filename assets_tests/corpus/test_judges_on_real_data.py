@@ -20,6 +20,7 @@ LABELLED_RECALL = {"address": 0.9, "person_name": 0.7}
 DAMAGE = {
     "medical_abstracts": 0.03, "csl": 0.03, "drug_monographs_zh": 0.03, "cmrc2018_wiki": 0.03,
     "tcm_ancient_books": 0.05, "gutenberg_medicine": 0.05, "disease_kb_zh": 0.05,
+    "plos_articles": 0.03, "openstax_psychology": 0.03, "medquad_answers": 0.03,
 }  # fmt: skip
 # Least share that the rules for it find, most of what is not.
 ADVERTS = {"spam_sms_zh_fbs": 0.7, "sms_spam_en spam": 0.5, "sms_spam_en ham": 0.01,

@@ -69,7 +69,7 @@ def removal_ceiling(
 ) -> Finding:
     """No source or language loses more than its ceiling; no cluster is larger than its own.
 
-    Groups of fewer than `MIN_JUDGED` documents are not judged.
+    Groups of fewer than `MIN_JUDGED` documents are not judged; those that are gone are named.
     """
     keys = ("source", "lang")
     counts = pl.concat(
@@ -94,13 +94,22 @@ def removal_ceiling(
     problems = [f"{group} loses {ratio:.1%}" for group, ratio in over.iter_rows()]
     if total >= MIN_JUDGED and cluster_ratio > settings.max_cluster_ratio:
         problems.append(f"one cluster holds {cluster_ratio:.1%} of all documents")
+    is_gone = (pl.col("removed") == pl.col("documents")) & (pl.col("documents") < MIN_JUDGED)
+    gone = dict(groups.filter(is_gone).select("group", "documents").iter_rows())
     limits = f"{settings.max_removed_ratio:.0%} a group, {settings.max_cluster_ratio:.0%} a cluster"
     text = f"{'; '.join(problems) or 'every removal'} {'over' if problems else 'within'} {limits}"
+    if gone:
+        text += "; nothing is left of " + ", ".join(f"{name} ({n})" for name, n in gone.items())
     ratios = dict(zip(judged["group"], judged["removed_ratio"], strict=True))
     return Finding(
         not problems,
         text,
-        {"largest_cluster": largest, "largest_cluster_ratio": cluster_ratio, "removed": ratios},
+        {
+            "largest_cluster": largest,
+            "largest_cluster_ratio": cluster_ratio,
+            "removed": ratios,
+            "gone": gone,
+        },
     )
 
 
@@ -148,6 +157,12 @@ def summarize(clusters: pl.LazyFrame) -> dict[str, Any]:
         mean_similarity=pl.col("similarity").mean(),
     )
     return counts.collect(engine="streaming").row(0, named=True)
+
+
+def num_near(clusters: pl.LazyFrame, min_similarity: float) -> int:
+    """Documents removed as near duplicates of at least that estimated similarity."""
+    is_near = ~pl.col("exact") & (pl.col("similarity") >= min_similarity)
+    return int(clusters.select(is_near.sum()).collect(engine="streaming").item())
 
 
 def summarize_verdicts(table: pl.LazyFrame) -> dict[str, Any]:

@@ -42,7 +42,8 @@ def write(
     corpus: pl.LazyFrame, documents: pl.LazyFrame, folder: Path, shard: str, codec: Codec
 ) -> dict[str, Any]:
     """Write a shard of the corpus, streaming, in its order; what is known of each document comes
-    along as metadata, private information in the source's own id (a URL, say) masked.
+    along as metadata, private information in the source's own id (a URL, say) and in the name of
+    its file masked.
 
     Returns:
         Number of documents and bytes of each file.
@@ -52,7 +53,7 @@ def write(
         file.parent.mkdir(parents=True, exist_ok=True)
     origins = documents.select("doc_id", "origin", "source_id")
     known = corpus.join(origins, on="doc_id", how="left", maintain_order="left").with_columns(
-        pl.col("source_id").map_batches(
+        pl.col("source_id", "origin").map_batches(
             private.mask_all, return_dtype=pl.String, is_elementwise=True
         )
     )

@@ -145,4 +145,6 @@ def _set(values: dict[str, Any], keys: list[str], value: Any, variable: str) -> 
 def _explain(item: Any) -> str:
     if item["type"] == "extra_forbidden":
         return "unknown setting"
-    return f"{item['msg']} (got {item['input']!r})" if "input" in item else str(item["msg"])
+    if isinstance(item["input"], (dict, BaseModel)):  # a whole section: the message says what in it
+        return str(item["msg"])
+    return f"{item['msg']} (got {item['input']!r})"

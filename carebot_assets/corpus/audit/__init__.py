@@ -6,11 +6,12 @@ would hide itself. Limits are a little wider than the judges', so that what fail
 of rounding.
 """
 
-from carebot_assets.corpus.audit.copies import no_duplicate_text, no_near_duplicate
+from carebot_assets.corpus.audit.copies import LESS_SIMILAR, no_duplicate_text, no_near_duplicate
 from carebot_assets.corpus.audit.leaks import no_benchmark_text
 from carebot_assets.corpus.audit.values import no_private_information
 
 __all__ = [
+    "LESS_SIMILAR",
     "no_benchmark_text",
     "no_duplicate_text",
     "no_near_duplicate",

@@ -15,8 +15,10 @@ from carebot_assets.expectations import MAX_OFFENDERS, Finding
 
 # Texts held at once; of more, those whose hash falls on every second, third ... value.
 MAX_TEXTS = 10_000_000
-# Banding with 14 bands of 8 misses such a pair once in four million times.
-MIN_SIMILARITY = 0.95
+# Banding with 14 bands of 8 misses a pair of the first kind once in four million times, of the
+# second once in thirteen.
+MIN_SIMILARITY, LESS_SIMILAR = 0.95, 0.8
+MIN_P_VALUE = 0.001
 MIN_SHINGLES = 20
 SHINGLE = 5
 TEXT = pl.col("text")
@@ -94,15 +96,21 @@ def _ends(text: pl.Expr) -> pl.Expr:
     return pl.concat_str(begin.str.head(_END), end.str.tail(_END)).hash()
 
 
-def no_near_duplicate(shards: Sequence[pl.LazyFrame], max_pairs: int) -> Finding:
-    """No two texts of the shards are nearly the same: Jaccard similarity of `MIN_SIMILARITY` over
-    runs of five words or characters.
+def no_near_duplicate(
+    shards: Sequence[pl.LazyFrame], max_pairs: int, num_removed: int, chance: float
+) -> Finding:
+    """No two texts of the shards are nearly the same, by Jaccard similarity over runs of five words
+    or characters: none of `MIN_SIMILARITY`, and of `LESS_SIMILAR` no more than chance explains.
 
     Args:
         shards: `doc_id` and `text`, read one after the other.
         max_pairs: pairs that are compared at most; of more documents, the sentences looked at
             are chosen by hash, so that both of a pair are met or none.
+        num_removed: documents removed for a similarity of `LESS_SIMILAR` or more.
+        chance: that a pair of `LESS_SIMILAR` is removed; more similar ones are more likely to be.
     """
+    from scipy.stats import binomtest
+
     total = _num_documents(shards)
     part = max(1, ceil(total / max_pairs))
     pairs = _sharing_a_sentence(shards, part, max_pairs)
@@ -114,19 +122,25 @@ def no_near_duplicate(shards: Sequence[pl.LazyFrame], max_pairs: int) -> Finding
     alike = _mostly_the_same(pairs, texts)
     compared = {one for pair in alike for one in pair}
     shingles = {key: _shingles(text) for key, text in texts.iter_rows() if key in compared}
-    found = [
-        pair for pair in alike if _similarity(*(shingles[one] for one in pair)) >= MIN_SIMILARITY
-    ]
+    similar = {pair: _similarity(*(shingles[one] for one in pair)) for pair in alike}
+    same = [pair for pair, similarity in similar.items() if similarity >= MIN_SIMILARITY]
+    left = {other for (_, other), similarity in similar.items() if similarity >= LESS_SIMILAR}
+    num_met = max(1, len(left) + num_removed)
+    by_chance = float(binomtest(len(left), num_met, 1 - chance, "greater").pvalue)
+    examples = sorted(similar, key=lambda pair: (-similar[pair], pair))[:MAX_OFFENDERS]
     return Finding(
-        not found,
-        f"{len(found)} of {len(pairs)} pairs that share a sentence are nearly the same",
+        not same and by_chance >= MIN_P_VALUE,
+        f"of {len(pairs)} pairs that share a sentence {len(same)} are nearly the same; similar are "
+        f"{len(left)} documents, {num_removed} such have been removed",
         {
-            "num_found": len(found),
+            "num_found": len(same),
+            "num_similar": len(left),
+            "p_value_of_similar": by_chance,
             "num_pairs": len(pairs),
             "num_compared": len(alike),
             "num_documents": total,
             "audited_ratio": 1 / part,
-            "examples": [list(pair) for pair in found[:MAX_OFFENDERS]],
+            "examples": [list(pair) for pair in examples if similar[pair] >= LESS_SIMILAR],
         },
     )
 

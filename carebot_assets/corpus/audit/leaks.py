@@ -1,8 +1,9 @@
 """No benchmark text: the n-grams of items and documents compared as strings, not as rolled hashes.
 
-The rule is that of `contamination` (see there for its reasons), a margin of one n-gram wider. What
-breaks it holds one of a few pairs of the item's n-grams (`_anchors`), letter for letter but for
-what separates words; only documents that do (`sieve`) are taken apart. That loses none of them.
+The rule is that of `contamination` (see there for its reasons), but a passage is verbatim here, no
+word changed, and one n-gram longer. What breaks it holds one of a few pairs of the item's n-grams
+(`_anchors`), letter for letter but for what separates words; only documents that do (`sieve`) are
+taken apart. That loses none of them.
 """
 
 from functools import lru_cache
@@ -74,7 +75,7 @@ def _anchors(grams: pl.DataFrame) -> pl.DataFrame:
     specific = grams.filter("is_specific")
     wholes = specific.filter(pl.col("num_grams") > 0).group_by("item_id", "target")
     half, position = pl.col("limit") // 2, pl.col("position")
-    is_place = (pl.col("target") != "question") & (position % half == 0)
+    is_place = position % half == 0
     places = specific.filter(is_place).select("item_id", "position", "words", next=position + half)
     passages = places.join(places, left_on=("item_id", "next"), right_on=("item_id", "position"))
     pairs = [
@@ -100,7 +101,7 @@ def _passages(shared: pl.LazyFrame) -> pl.LazyFrame:
     """Documents that have many specific n-grams of an item, each next to the one before it."""
     is_apart = pl.col("position").diff().over("key", "item_id") != 1
     return (
-        shared.filter("is_specific", pl.col("target") != "question")
+        shared.filter("is_specific")
         .sort("key", "item_id", "position")
         .with_columns(passage=is_apart.fill_null(True).cum_sum())
         .group_by("key", "passage")
@@ -114,7 +115,8 @@ def _of_items(
     items: pl.LazyFrame, n: int, hits: int, settings: ContaminationSettings
 ) -> pl.DataFrame:
     """N-grams of every item: of its `question`, of it with its options (`main`), of each `other`
-    part. `num_grams` is how many there are of what counts as a whole, else 0."""
+    part. `num_grams` is how many there are of what counts as a whole, else 0; `limit` how many in a
+    row are a passage: fewer in what counts as a whole, where they may be most of it."""
     stem, options, others = item_parts()
     main = pl.concat_str(stem, options, separator="\n")
     texts = {
@@ -129,15 +131,20 @@ def _of_items(
     is_told = (
         (pl.col("num_units") >= least) & pl.col("is_specific").any() & (pl.col("target") != "other")
     )
+    most = (pl.col("num_units") * settings.min_item_share).ceil().cast(pl.Int64) - n + 1
+    # What stands for the item is the question, or it with its options where that says nothing.
+    told = (pl.col("target") == "question") & (pl.col("num_grams") > 0)
+    stem = told | ((pl.col("target") == "main") & ~told.any().over("item_id"))
+    nearly = pl.when(stem & (pl.col("num_grams") > 0)).then(pl.max_horizontal(most, -(-hits // 2)))
     return (
         grams.rename({"key": "item_id"})
         # A step more from text to text: no passage lies across two.
         .with_columns(position=pl.int_range(pl.len()) + pl.col("row"))
         .with_columns(
             num_grams=pl.when(is_told).then(pl.col("gram").n_unique()).otherwise(0)
-            .over("item_id", "target"),
-            limit=pl.lit(hits + n),
+            .over("item_id", "target")
         )
+        .with_columns(limit=pl.min_horizontal(hits, nearly) + 1)
         .drop("row", "num_units")
         .collect()
     )  # fmt: skip

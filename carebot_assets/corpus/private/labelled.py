@@ -30,7 +30,15 @@ ZH = within(
     Detector(
         "person_name",
         "，男|，女|,男|,女|、男|、女|, 男|, 女",
-        rf"(?P<before>患者)[{_SURNAMES}]\p{{Han}}{{1,2}}(?P<after>[，,、]\s?[男女])",
+        rf"(?P<before>(?:患者|姓名)\s?[：:]?\s?)[{_SURNAMES}]\p{{Han}}{{1,2}}(?P<after>[，,、]\s?[男女])",
+        valid.is_name_zh,
+    ),
+    # A form without colons; its head alone (姓名 性别 年龄) has no surname.
+    Detector(
+        "person_name",
+        r"姓名\s",
+        rf"(?P<before>姓名\s{{1,4}})[{_SURNAMES}]\p{{Han}}{{1,2}}"
+        r"(?P<after>\s{1,4}(?:性别|年龄|出生|民族|[男女]))",
         valid.is_name_zh,
     ),
     Detector(
@@ -152,5 +160,16 @@ MESSENGERS = (
         r"(?P<before>(?:微信|[qQ]{2}|(?i:vx))(?:号码?|群号?)?\s?[：:]\s?)"
         rf"[A-Za-z0-9][A-Za-z0-9_-]{{4,19}}{B}",
         valid.has_digit,
+    ),
+    Detector(
+        "messenger_id",
+        "微信号",
+        rf"(?P<before>微信号码?\s)[A-Za-z][A-Za-z0-9_-]{{4,19}}{B}",
+        valid.has_digit,
+    ),
+    Detector(
+        "messenger_id",
+        "QQ|qq",
+        rf"(?P<before>[qQ]{{2}}(?:号码?|群号?)?\s)[1-9][0-9]{{4,10}}{B}",
     ),
 )

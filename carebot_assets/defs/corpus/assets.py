@@ -67,7 +67,7 @@ def corpus_manifest(step: Step) -> dict[str, Any]:
     ],
     partitions="shard",
     kinds={"polars", "duckdb"},
-    version="3",
+    version="4",
 )
 def documents(step: Step) -> dict[str, Any]:
     """Documents of a shard: one record each, normalised, with language and a stable id.
@@ -99,7 +99,7 @@ def _own_files() -> list[Path]:
     outside=lambda _: _own_files(),
     partitions="shard",
     kinds={"polars", "numba"},
-    version="2",
+    version="3",
 )
 def text_measures(step: Step) -> dict[str, Any]:
     """Numbers the rules need of every document, independent of any threshold.
@@ -126,7 +126,7 @@ def _tokenizer_file() -> list[Path]:
     extra=lambda: rules.RULE_NAMES,
     partitions="shard",
     kinds={"polars"},
-    version="2",
+    version="3",
 )
 def rule_verdicts(step: Step) -> dict[str, Any]:
     """Verdict of the rule filter on every document of a shard, with every failing rule named.

@@ -13,7 +13,7 @@ from carebot_assets.expectations import Finding
     settings=["corpus.export"],
     partitions="shard",
     kinds={"jsonl"},
-    version="2",
+    version="3",
 )
 def corpus_export(step: Step) -> dict[str, Any]:
     """JSON lines of a shard's filtered documents, as dolma and datatrove read them.

@@ -1,6 +1,6 @@
 """Checks of deduplication, decontamination and the corpora."""
 
-from carebot_assets.corpus import audit, canaries, duplicates, held_out
+from carebot_assets.corpus import audit, canaries, duplicates, held_out, minhash
 from carebot_assets.defs.checking import Shelf, check, table_checks
 from carebot_assets.evaluation.items import with_shipped
 from carebot_assets.expectations import Finding
@@ -79,6 +79,12 @@ def no_duplicate_across_shards(shelf: Shelf) -> Finding:
 
 @check("held_out_text", blocking=True)
 def no_near_duplicate_across_shards(shelf: Shelf) -> Finding:
-    """No two texts in the corpora of all shards are nearly the same."""
-    most = shelf.settings.audit.max_pairs
-    return audit.no_near_duplicate(shelf.scan_parts(*CORPORA), most)
+    """No two texts in the corpora of all shards are nearly the same, and of similar ones no more
+    are left than MinHash misses by chance."""
+    num_removed = duplicates.num_near(shelf.scan("duplicate_clusters"), audit.LESS_SIMILAR)
+    return audit.no_near_duplicate(
+        shelf.scan_parts(*CORPORA),
+        shelf.settings.audit.max_pairs,
+        num_removed,
+        minhash.removal_probability(audit.LESS_SIMILAR, shelf.settings.duplicates),
+    )
