@@ -1,7 +1,7 @@
 """The corpus group from raw parquet to filtered corpus: throughput, growth and memory.
 
     python -m benchmarks.corpus_group [--documents 10000 100000] [--shard-mb 64] [--rounds 3]
-                                      [--to filtered_corpus] [--one-cpu]
+                                      [--min-bytes 0] [--to filtered_corpus] [--one-cpu]
 
 The sample world at scale (text of both languages, about 1 kB a document) is written as parquet
 files of `--shard-mb` of text each, a file a shard. Every asset of the group and all its checks then
@@ -36,8 +36,11 @@ ROW_GROUP = 2_000
 PACKAGES = ("dagster", "polars", "duckdb", "numba", "pyarrow")
 
 
-def write_world(folder: Path, documents: int, shard_mb: float) -> dict[str, int]:
-    """Parquet files `corpus/{lang}/*.parquet` of so much text each, and the benchmarks' files."""
+def write_world(
+    folder: Path, documents: int, shard_mb: float, min_bytes: int = 0
+) -> dict[str, int]:
+    """Parquet files `corpus/{lang}/*.parquet` of so much text each, and the benchmarks' files; of
+    the documents, those of `min_bytes` or more."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -50,10 +53,10 @@ def write_world(folder: Path, documents: int, shard_mb: float) -> dict[str, int]
     benchmarks.write(folder / "benchmarks")
     corpus = Corpus(kb, benchmarks, documents, SEED)
     schema = pa.schema({"text": pa.string()})
-    num_bytes = 0
+    num_bytes = num_documents = 0
     for lang in ("en", "zh"):
         (folder / "corpus" / lang).mkdir(parents=True)
-        texts = _texts(corpus, lang)
+        texts = (text for text in _texts(corpus, lang) if len(text.encode()) >= min_bytes)
         number = 0
         while group := list(islice(texts, ROW_GROUP)):
             path = folder / "corpus" / lang / f"part-{number:05d}.parquet"
@@ -62,9 +65,10 @@ def write_world(folder: Path, documents: int, shard_mb: float) -> dict[str, int]
                 while group:
                     writer.write_table(pa.table({"text": group}))
                     written += sum(len(text.encode()) for text in group)
+                    num_documents += len(group)
                     group = list(islice(texts, ROW_GROUP)) if written < shard_mb * 1e6 else []
             num_bytes, number = num_bytes + written, number + 1
-    return {"documents": documents, "bytes": num_bytes}
+    return {"documents": num_documents, "bytes": num_bytes}
 
 
 def _texts(corpus: Any, lang: str) -> Iterator[str]:
@@ -174,14 +178,16 @@ def main() -> None:
     parser.add_argument("--shard-mb", type=int, default=64, help="text in a shard")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--one-cpu", action="store_true")
-    parser.add_argument("--write", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--min-bytes", type=int, default=0, help="leave shorter documents out")
+    parser.add_argument("--write", nargs=4, help=argparse.SUPPRESS)
     parser.add_argument("--watched", nargs=3, help=argparse.SUPPRESS)
     parser.add_argument("--to", nargs="+", default=[], help="assets to stop at")
     parser.add_argument("--run", nargs="*", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.write:
-        folder, documents, shard_mb = asked.write
-        print(json.dumps(write_world(Path(folder), int(documents), float(shard_mb))))
+        folder, *numbers = asked.write
+        documents, shard_mb, min_bytes = map(int, numbers)
+        print(json.dumps(write_world(Path(folder), documents, shard_mb, min_bytes)))
         return
     if asked.watched:
         from benchmarks import corpus_group_run
@@ -201,13 +207,17 @@ def main() -> None:
         worlds = {}
         for documents in asked.documents:
             world = Path(folder) / str(documents)
-            worlds[world] = child("--write", str(world), str(documents), str(asked.shard_mb))
+            size = (documents, asked.shard_mb, asked.min_bytes)
+            worlds[world] = child("--write", str(world), *map(str, size))
             write_profile(world)
         rounds: dict[Path, list[dict[str, Any]]] = {world: [] for world in worlds}
         for _ in range(asked.rounds):
             for world, done in rounds.items():
                 done.append(measure(world, asked.to))
-        rows = [shares(done) | {"bytes": worlds[w]["bytes"]} for w, done in rounds.items()]
+        rows = [
+            shares(done) | {"mean_bytes": round(worlds[w]["bytes"] / worlds[w]["documents"])}
+            for w, done in rounds.items()
+        ]
     growth = [row["microseconds_per_document"] for row in rows]
     print(
         json.dumps(

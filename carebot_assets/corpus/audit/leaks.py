@@ -70,14 +70,16 @@ def _anchors(grams: pl.DataFrame) -> pl.DataFrame:
     """Pairs of n-grams, as their letters, of which one at least is in what breaks the rule.
 
     A whole has all of its n-grams, so also the first and the last specific one. A passage has
-    `limit` in a row, so also two at places that half of it divides, one after the other.
+    `limit` in a row, so also one at a place that a quarter of it divides and, three quarters of it
+    further on, another.
     """
     specific = grams.filter("is_specific")
     wholes = specific.filter(pl.col("num_grams") > 0).group_by("item_id", "target")
-    half, position = pl.col("limit") // 2, pl.col("position")
-    is_place = position % half == 0
-    places = specific.filter(is_place).select("item_id", "position", "words", next=position + half)
-    passages = places.join(places, left_on=("item_id", "next"), right_on=("item_id", "position"))
+    position, step = pl.col("position"), pl.max_horizontal(1, pl.col("limit") // 4)
+    first = specific.filter(position % step == 0).with_columns(
+        next=position + pl.col("limit") - step
+    )
+    passages = first.join(specific, left_on=("item_id", "next"), right_on=("item_id", "position"))
     pairs = [
         wholes.agg(one=pl.col("words").first(), other=pl.col("words").last()),
         passages.select(one="words", other="words_right"),
