@@ -288,6 +288,30 @@ def test_a_quote_never_closed_costs_one_record(
     ]
 
 
+def test_quotes_out_of_place_in_a_line_are_read_loosely(demo: Settings, tmp_path: Path) -> None:
+    rows = [
+        '"one" more,0',
+        'a 5" pipe,0',
+        '"two" more,"open',
+        '"good\nlines",0',
+        "carriage\rreturn,0",
+    ]
+    (tmp_path / "a.csv").write_text("\n".join(["text,b", *rows, "last,0"]) + "\n", newline="")
+    documents, bad, _ = read(demo, tmp_path / "a.csv")
+    assert documents["text"].to_list() == ["one more", 'a 5" pipe', "good\nlines", "last"]
+    assert bad.select("origin", "error").rows() == [
+        ("s/a.csv#2", "a quote is never closed"),
+        ("s/a.csv#4", "a carriage return inside a field"),
+    ]
+
+
+def test_a_record_of_several_lines_with_a_field_too_few(demo: Settings, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(f'text,b,c\n"{GOOD}\n1",0\n{GOOD},1,2\n')
+    documents, bad, _ = read(demo, tmp_path / "a.csv")
+    assert documents["origin"].to_list() == ["s/a.csv#2"], "its second line is read again"
+    assert bad["error"].to_list() == ["2 fields instead of 3"] * 2
+
+
 @pytest.mark.parametrize("columns", ["text", "text,b", "b,text"])
 def test_a_huge_quoted_field_is_one_record(demo: Settings, tmp_path: Path, columns: str) -> None:
     def row(text: str) -> str:

@@ -24,7 +24,8 @@ from carebot_assets.corpus.recipes import (
 ROWS = 200  # asked of the parser at once
 LOOK_AHEAD = 4
 UNCLOSED = "a quote is never closed"
-CUT_OFF = "unexpected end of data"  # as the parser says it
+# As the parser says it.
+CUT_OFF, STRAY = "unexpected end of data", "new-line character seen in unquoted field"
 
 
 class _Lines:
@@ -53,7 +54,7 @@ def read(raw: BufferedReader, recipe: Recipe) -> Iterator[pl.DataFrame]:
     csv.field_size_limit(recipe.max_bytes)
     with encodings.as_text(raw, recipe.encoding) as stream:
         lines = _Lines(_bounded(stream, recipe.max_bytes))
-        reader = csv.reader(lines, delimiter=_delimiter(recipe))
+        reader = _parser(lines, recipe)
         try:
             header = recipe.columns or tuple(name.strip() for name in next(reader, []))
         except csv.Error as error:
@@ -77,6 +78,10 @@ def _delimiter(recipe: Recipe) -> str:
     return "\t" if recipe.kind == "tsv" else ","
 
 
+def _parser(lines: Iterable[str], recipe: Recipe) -> Iterator[list[str]]:
+    return csv.reader(lines, delimiter=_delimiter(recipe), strict=True)
+
+
 def _bounded(stream: TextIO, limit: int) -> Iterator[str]:
     """Lines; what is beyond the limit of one is read and dropped, piece by piece."""
     while line := stream.readline(limit):
@@ -90,8 +95,9 @@ def _rows(
 ) -> tuple[list[list[str]], dict[int, str]]:
     """The next rows, a batch of them at most (none at the end), and what is wrong with some.
 
-    A row whose quote was never closed costs its first line only: the others that it swallowed are
-    read again. One whose quote closes beyond the limit is one record, as long as it may be.
+    The parser is strict, so that it stops where a quote that was left open meets another. Such a
+    row costs its first line only: the others that it swallowed are read again. One whose quote
+    closes beyond the limit is one record, as long as it may be.
     """
     rows: list[list[str]] = []
     errors: dict[int, str] = {}
@@ -99,32 +105,41 @@ def _rows(
     while len(rows) < BATCH_ROWS and size < BATCH_BYTES:
         lines.recent.clear()
         new: list[list[str]] = []
-        overflow = None
+        fault = None
         try:
             new.extend(islice(reader, asked))  # keeps what came before an error
-        except csv.Error:
-            overflow = UNCLOSED
-        place, error = _swallower(new, lines.recent, width, recipe)
-        error = error or overflow
+        except csv.Error as stopped:
+            fault = str(stopped)
         asked = min(2 * asked, ROWS)
-        kept = new[:place]
-        if error:
-            read = sum(map(_num_lines, kept))
-            first = lines.recent[read]
-            if place == len(new) and _closes_later(lines, read, recipe):
-                error = recipe.too_long
-            else:
-                lines.back(len(lines.recent) - read - 1)
-                if len(first) >= recipe.max_bytes:
-                    error = recipe.too_long
-            kept.append([first.rstrip("\r\n")])
+        swallower = _swallower(new, lines.recent, width, recipe)
+        if swallower is None and fault is None:
+            rows += filter(None, new)
+            size += sum(map(len, lines.recent))
+            if not new:
+                break
+            continue
+        kept = new[:swallower]
+        read = sum(map(_num_lines, kept))
+        first, is_line = lines.recent[read], len(lines.recent) == read + 1
+        row, error = [first.rstrip("\r\n")], UNCLOSED
+        if swallower is not None and len(new[swallower]) != width:
+            error = f"{len(new[swallower])} fields instead of {width}"
+        elif fault and fault.startswith(STRAY):
+            error = "a carriage return inside a field"
+        loose = _loosely(first, recipe) if is_line and fault != CUT_OFF else None
+        if swallower is None and loose:
+            row, error = loose, ""
+        elif swallower is None and _closes_later(lines, read, recipe):
+            error = recipe.too_long
+        else:
+            lines.back(len(lines.recent) - read - 1)
             asked = 1  # what follows may be as bad, and is read once more each time
-        rows += filter(None, kept)
+            if len(first) >= recipe.max_bytes:
+                error = recipe.too_long
+        rows += filter(None, [*kept, row])
         if error:
             errors[len(rows) - 1] = error
         size += sum(map(len, lines.recent))
-        if not new and not error:
-            break
     return rows, errors
 
 
@@ -132,54 +147,39 @@ def _num_lines(row: list[str]) -> int:
     return 1 + sum(field.count("\n") for field in row)
 
 
-def _swallower(
-    rows: list[list[str]], lines: list[str], width: int, recipe: Recipe
-) -> tuple[int, str | None]:
-    """Place of the first row that holds lines which are none of its own, and what is wrong; the
-    number of rows where there is none.
-
-    Such a row has line breaks inside and quotes that a strict parser refuses (or closed by chance:
-    then a wrong width or, where fields are parted by tabs, a field with tabs). The last row of a
-    file may be cut off inside quotes.
-    """
-    every_line_is_a_row = len(lines) == len(rows) and (
-        not rows or (_num_lines(rows[-1]) == 1 and lines[-1].endswith("\n"))
-    )
-    if every_line_is_a_row:
-        return len(rows), None
-    at = 0
+def _swallower(rows: list[list[str]], lines: list[str], width: int, recipe: Recipe) -> int | None:
+    """Place of the first row with lines that are none of its own, though its quotes close: by
+    chance. Then it has a wrong width or, where fields are parted by tabs, a field with tabs."""
+    if len(lines) == len(rows):
+        return None
     for place, row in enumerate(rows):
-        count = _num_lines(row)
-        own = lines[at : at + count]
-        at += count
-        if count == 1 and own[-1].endswith("\n"):
-            continue
-        fault = _fault(own, recipe)
-        if fault == CUT_OFF or (fault and count > 1):
-            return place, UNCLOSED
+        is_wrong = len(row) != width and _is_wrong(row, width)
         is_tabbed = recipe.kind == "tsv" and "\t".join(row).count("\t") >= len(row)
-        if count > 1 and (_is_wrong(row, width) or is_tabbed):
-            return place, f"{own[0].count(_delimiter(recipe)) + 1} fields instead of {width}"
-    return len(rows), None
-
-
-def _fault(lines: Iterable[str], recipe: Recipe) -> str | None:
-    """What a strict parser has against the first row of some lines."""
-    try:
-        next(csv.reader(lines, delimiter=_delimiter(recipe), strict=True), None)
-    except csv.Error as error:
-        return str(error)
+        if (is_wrong or is_tabbed) and _num_lines(row) > 1:
+            return place
     return None
 
 
+def _loosely(line: str, recipe: Recipe) -> list[str] | None:
+    """The row of a line with a quote out of place; None where it is not a row by itself."""
+    try:
+        row = next(csv.reader([line], delimiter=_delimiter(recipe)))
+    except csv.Error:
+        return None
+    return row if _num_lines(row) == 1 else None
+
+
 def _closes_later(lines: _Lines, start: int, recipe: Recipe) -> bool:
-    """Whether the row from line `start` on, too long to be held by the parser, ends after all
+    """Whether the row from line `start` on, too long to be held by the parser, ends as it should
     within `LOOK_AHEAD` times its limit; if so it has been read to its end."""
     csv.field_size_limit(LOOK_AHEAD * recipe.max_bytes)
     try:
-        return _fault(chain(lines.recent[start:], lines), recipe) is None
+        next(_parser(chain(lines.recent[start:], lines), recipe))
+    except csv.Error:
+        return False
     finally:
         csv.field_size_limit(recipe.max_bytes)
+    return True
 
 
 def _frame(
