@@ -305,6 +305,11 @@ def test_quotes_out_of_place_in_a_line_are_read_loosely(demo: Settings, tmp_path
     ]
 
 
+def test_a_sea_of_empty_lines_is_no_end(demo: Settings, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("text\n" + "\n" * 9 * MILLION + GOOD)
+    assert read(demo, tmp_path / "a.csv")[0]["text"].to_list() == [GOOD]
+
+
 def test_a_record_of_several_lines_with_a_field_too_few(demo: Settings, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(f'text,b,c\n"{GOOD}\n1",0\n{GOOD},1,2\n')
     documents, bad, _ = read(demo, tmp_path / "a.csv")

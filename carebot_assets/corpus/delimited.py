@@ -102,7 +102,7 @@ def _rows(
     rows: list[list[str]] = []
     errors: dict[int, str] = {}
     size, asked = 0, ROWS
-    while len(rows) < BATCH_ROWS and size < BATCH_BYTES:
+    while not rows or (len(rows) < BATCH_ROWS and size < BATCH_BYTES):
         lines.recent.clear()
         new: list[list[str]] = []
         fault = None
