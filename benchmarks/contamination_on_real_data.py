@@ -73,10 +73,11 @@ def known(documents: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
     return pairs.with_columns(kind=kind)
 
 
-def measured(shown: bool = False) -> dict[str, Any]:
-    """The figures, on everything; with `shown` what was dropped and is not listed is printed."""
+def measured(*roles: str, shown: bool = False) -> dict[str, Any]:
+    """The figures, on every data set of a role (of MANIFEST); with `shown` what was dropped and is
+    not listed is printed."""
     items = open_data.benchmark_items()
-    documents = open_data.documents("corpus", "sft_sources").with_columns(
+    documents = open_data.documents(*roles).with_columns(
         doc_id=pl.int_range(pl.len()).cast(pl.String), shard=pl.lit("open")
     )
     earlier = documents.lazy().select("doc_id", verdict=pl.lit("keep"))
@@ -152,4 +153,5 @@ def show(dropped: pl.DataFrame, items: pl.DataFrame) -> None:
 
 
 if __name__ == "__main__":
-    print(json.dumps(measured("--show" in sys.argv), ensure_ascii=False))
+    figures = measured("corpus", "sft_sources", shown="--show" in sys.argv)
+    print(json.dumps(figures, ensure_ascii=False))

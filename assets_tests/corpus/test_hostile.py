@@ -14,7 +14,7 @@ import zstandard
 from assets_tests.corpus.test_manifest import plan_settings, write
 from assets_tests.corpus.test_markup import ZH
 from assets_tests.corpus.test_readers import GOOD, jsonl, read
-from carebot_assets.corpus import encodings, manifest, records
+from carebot_assets.corpus import delimited, encodings, manifest, records
 from carebot_assets.corpus.readers import ShardReader
 from carebot_assets.settings import Settings
 
@@ -305,8 +305,11 @@ def test_quotes_out_of_place_in_a_line_are_read_loosely(demo: Settings, tmp_path
     ]
 
 
-def test_a_sea_of_empty_lines_is_no_end(demo: Settings, tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text("text\n" + "\n" * 9 * MILLION + GOOD)
+def test_a_sea_of_empty_lines_is_no_end(
+    demo: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delimited, "BATCH_BYTES", 1000)
+    (tmp_path / "a.csv").write_text("text\n" + "\n" * 9000 + GOOD)
     assert read(demo, tmp_path / "a.csv")[0]["text"].to_list() == [GOOD]
 
 

@@ -8,6 +8,7 @@ taken apart. That loses none of them.
 
 from functools import lru_cache
 from io import BytesIO
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -15,6 +16,9 @@ from carebot_assets.corpus.audit.plain import batches, letters, units
 from carebot_assets.corpus.protected import item_parts
 from carebot_assets.expectations import MAX_OFFENDERS, Finding
 from carebot_assets.settings import ContaminationSettings
+
+if TYPE_CHECKING:
+    from carebot_assets.corpus.audit.sieve import Pairs
 
 ANCHOR_CHARS = 32
 
@@ -25,8 +29,7 @@ def no_benchmark_text(
     """No document holds a benchmark item's question, or much of any of its parts."""
     from carebot_assets.corpus.audit import sieve
 
-    grams, anchors = _known(items.collect().write_ipc(None).getvalue(), settings)
-    wanted = sieve.pairs(anchors)
+    grams, wanted = _known(items.collect().write_ipc(None).getvalue(), settings)
     sizes = {settings.ngram_zh, settings.ngram_en}
     num_documents = num_suspects = 0
     offenders: list[str] = []
@@ -53,8 +56,10 @@ def no_benchmark_text(
 
 
 @lru_cache(maxsize=1)
-def _known(items: bytes, settings: ContaminationSettings) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _known(items: bytes, settings: ContaminationSettings) -> tuple[pl.DataFrame, "Pairs"]:
     """N-grams and anchors of the items, which are the same for every shard."""
+    from carebot_assets.corpus.audit import sieve
+
     frame = pl.read_ipc(BytesIO(items)).lazy()
     is_zh = pl.col("lang") == "zh"
     grams = pl.concat(
@@ -63,7 +68,7 @@ def _known(items: bytes, settings: ContaminationSettings) -> tuple[pl.DataFrame,
             _of_items(frame.filter(~is_zh), settings.ngram_en, settings.min_hits_en, settings),
         ]
     )
-    return grams.drop("words"), _anchors(grams)
+    return grams.drop("words"), sieve.pairs(_anchors(grams))
 
 
 def _anchors(grams: pl.DataFrame) -> pl.DataFrame:

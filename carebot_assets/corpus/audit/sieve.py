@@ -63,11 +63,10 @@ def pairs(frame: pl.DataFrame) -> Pairs:
     head = pl.col("string").str.head(pl.when(is_long).then(wide).otherwise(narrow))
     known = pl.DataFrame({"string": strings}).with_columns(head=head)
     known = known.with_columns(id=pl.col("head").rank("dense").cast(pl.Int64) - 1)
-    heads = known.unique("id").sort("id")["head"].to_list()
+    heads = known.unique("id").sort("id")["head"]
     size = 1 << (4 * len(heads) + 1).bit_length()
     slots, ids = np.zeros(size, np.uint64), np.zeros(size, np.int64)
-    for number, letters in enumerate(heads):
-        _put(np.array([ord(letter) for letter in letters], np.uint32), number, slots, ids)
+    _put(_codes(heads), heads.str.len_chars().cast(pl.Int64).cum_sum().to_numpy(), slots, ids)
     sides = frame.join(known, left_on="one", right_on="string")
     sides = sides.join(known, left_on="other", right_on="string").select(a="id", b="id_right")
     both = pl.concat([sides, sides.select(a="b", b="a")]).unique().sort("a", "b")
@@ -144,13 +143,17 @@ def _power(width):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _put(letters, number, slots, ids):  # type: ignore[no-untyped-def]
-    value = np.uint64(0)
-    for letter in letters:
-        value = value * _BASE + np.uint64(letter)
-    value = _mixed(value, len(letters))
-    slot = _slot(value, slots)
-    slots[slot], ids[slot] = value, number
+def _put(codes, ends, slots, ids):  # type: ignore[no-untyped-def]
+    """Put strings, one after the other in `codes`, into the table by their numbers."""
+    begin = 0
+    for number in range(len(ends)):
+        value = np.uint64(0)
+        for i in range(begin, ends[number]):
+            value = value * _BASE + np.uint64(codes[i])
+        value = _mixed(value, ends[number] - begin)
+        slot = _slot(value, slots)
+        slots[slot], ids[slot] = value, number
+        begin = ends[number]
 
 
 @njit(cache=True, nogil=True)
