@@ -139,14 +139,6 @@ def test_csv_with_quirks(demo: Settings, tmp_path: Path) -> None:
     assert count == documents.height + bad.height
 
 
-def test_an_open_quote_costs_its_own_record_only(demo: Settings, tmp_path: Path) -> None:
-    lines = ["id\ttext\tlabel", '1\t"open quote\tx', "2\tsecond\tx", "3\tthird\tx", '4\t"q" e\tx']
-    (tmp_path / "a.tsv").write_text("\n".join(lines), "utf-8")
-    documents, bad, _ = read(demo, tmp_path / "a.tsv")
-    assert documents["text"].to_list() == ["second", "third", "q e"]
-    assert bad.select("origin", "error").rows() == [("s/a.tsv#0", "a quote is never closed")]
-
-
 def test_header_less_latin_1_and_where(demo: Settings, tmp_path: Path) -> None:
     rows = "spam,\u00a3100 f\u00fcr you\nham,na\u00efve caf\u00e9\n"
     (tmp_path / "a.csv").write_bytes(rows.encode("latin-1"))

@@ -25,7 +25,8 @@ ROWS = 200  # asked of the parser at once
 LOOK_AHEAD = 4
 UNCLOSED = "a quote is never closed"
 # As the parser says it.
-CUT_OFF, STRAY = "unexpected end of data", "new-line character seen in unquoted field"
+CUT_OFF = "unexpected end of data"
+LIMIT, STRAY = "field larger than field limit", "new-line character seen in unquoted field"
 
 
 class _Lines:
@@ -105,42 +106,49 @@ def _rows(
     while not rows or (len(rows) < BATCH_ROWS and size < BATCH_BYTES):
         lines.recent.clear()
         new: list[list[str]] = []
-        fault = None
+        fault = error = None
         try:
             new.extend(islice(reader, asked))  # keeps what came before an error
         except csv.Error as stopped:
             fault = str(stopped)
-        asked = min(2 * asked, ROWS)
         swallower = _swallower(new, lines.recent, width, recipe)
-        if swallower is None and fault is None:
-            rows += filter(None, new)
-            size += sum(map(len, lines.recent))
-            if not new:
-                break
-            continue
         kept = new[:swallower]
-        read = sum(map(_num_lines, kept))
-        first, is_line = lines.recent[read], len(lines.recent) == read + 1
-        row, error = [first.rstrip("\r\n")], UNCLOSED
-        if swallower is not None and len(new[swallower]) != width:
-            error = f"{len(new[swallower])} fields instead of {width}"
-        elif fault and fault.startswith(STRAY):
-            error = "a carriage return inside a field"
-        loose = _loosely(first, recipe) if is_line and fault != CUT_OFF else None
-        if swallower is None and loose:
-            row, error = loose, ""
-        elif swallower is None and _closes_later(lines, read, recipe):
-            error = recipe.too_long
-        else:
-            lines.back(len(lines.recent) - read - 1)
-            asked = 1  # what follows may be as bad, and is read once more each time
-            if len(first) >= recipe.max_bytes:
-                error = recipe.too_long
-        rows += filter(None, [*kept, row])
+        start = sum(map(_num_lines, kept)) if fault or swallower is not None else 0
+        if swallower is not None:
+            num_fields = len(new[swallower])
+            error = f"{num_fields} fields instead of {width}" if num_fields != width else UNCLOSED
+            kept.append(_first_line(lines, start))
+        elif fault:
+            row, error = _refused(lines, start, fault, recipe)
+            kept.append(row)
+        elif not new:
+            break
+        rows += filter(None, kept)
+        size += sum(map(len, lines.recent))
         if error:
             errors[len(rows) - 1] = error
-        size += sum(map(len, lines.recent))
+        # What follows a bad row may be as bad, and is read once more each time.
+        asked = 1 if error else min(2 * asked, ROWS)
     return rows, errors
+
+
+def _refused(lines: _Lines, start: int, fault: str, recipe: Recipe) -> tuple[list[str], str | None]:
+    """The row from line `start` on, which the parser refuses, and what is wrong with it."""
+    first = lines.recent[start]
+    if fault.startswith(LIMIT) and _closes_later(lines, start, recipe):
+        return [first], recipe.too_long
+    is_line = len(lines.recent) == start + 1
+    if is_line and fault != CUT_OFF and (row := _loosely(first, recipe)):
+        return row, None
+    error = "a carriage return inside a field" if fault.startswith(STRAY) else UNCLOSED
+    is_long = len(first) >= recipe.max_bytes
+    return _first_line(lines, start), recipe.too_long if is_long else error
+
+
+def _first_line(lines: _Lines, start: int) -> list[str]:
+    """A row of line `start` alone; the lines behind it will be read again."""
+    lines.back(len(lines.recent) - start - 1)
+    return [lines.recent[start].rstrip("\r\n")]
 
 
 def _num_lines(row: list[str]) -> int:
