@@ -32,6 +32,7 @@ from benchmarks import open_data, peers  # noqa: E402
 from carebot_assets.corpus import counting, lexicons, measures, rules  # noqa: E402
 from carebot_assets.corpus.language import identify  # noqa: E402
 from carebot_assets.corpus.normalize import normalize  # noqa: E402
+from carebot_assets.corpus.outline import outline  # noqa: E402
 from carebot_assets.settings import load_settings  # noqa: E402
 
 ROUNDS = 3
@@ -48,7 +49,7 @@ def documents(lang: str, count: int) -> pl.DataFrame:
         .filter(pl.col("text").str.len_bytes().is_between(600, 3000))
         .unique("text", maintain_order=True)
     )
-    langs = identify(texts["text"], counting.characters(texts["text"]))
+    langs = identify(texts["text"], outline(texts["text"]))
     texts = texts.filter(langs == lang).sort(pl.col("text").hash(7)).head(count)
     return texts.select(
         doc_id=pl.int_range(pl.len()).cast(pl.String).str.zfill(32),

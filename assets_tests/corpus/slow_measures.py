@@ -119,10 +119,14 @@ def words(text: str) -> dict[str, float]:
         "num_unit_chars": sum(map(len, units)),
         "num_scored": len(scored),
         "log_probability": total,
-        "num_stop_hits": len(stops),
         "stop_words_en": len(set(stops)),
         "stop_words_zh": len(simplified & set(lexicons.STOP_WORDS_ZH)),
     }
+
+
+def num_stop_hits(text: str) -> int:
+    plain = ["".join(map(alphabet.fold, unit)) for unit in units_of(text)]
+    return sum(unit in lexicons.STOP_WORDS_EN for unit in plain)
 
 
 def ngrams(text: str) -> dict[str, float]:

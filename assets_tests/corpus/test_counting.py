@@ -7,8 +7,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from assets_tests.corpus.slow_measures import measures_of
+from assets_tests.corpus.slow_measures import characters, measures_of, num_stop_hits, words
 from carebot_assets.corpus import counting
+from carebot_assets.corpus.outline import OUTLINE, outline
 
 PIECES = (
     *("患者", "咳嗽", "高血压。", "血壓", "の", "カ", "𠀀", "Ａ１", "！", "……", "…", "。", "，"),
@@ -58,12 +59,27 @@ def test_long_texts_equal_their_slow_version(lang: str) -> None:
 
 
 def test_null_is_empty_and_slices_are_read_from_their_start() -> None:
-    texts = pl.Series(["one", "two three", None, "四五"])
-    whole = counting.characters(texts)
+    texts, langs = (
+        pl.Series(["one", "two three", None, "四五"]),
+        pl.Series(["en", None, "zh", "zh"]),
+    )
+    whole = counting.measures(texts, langs)
     assert whole["num_chars"].to_list() == [3, 9, 0, 2]
-    assert counting.characters(texts[1:]).equals(whole[1:])
-    langs = pl.Series(["en", None, "zh", "zh"])
-    assert counting.measures(texts, langs).height == 4
+    assert counting.measures(texts[1:], langs[1:]).equals(whole[1:])
+
+
+@settings(max_examples=150, deadline=None)
+@given(texts=TEXTS)
+@example(
+    ["the", "xxxxxxxxthe", "a the", "thе", "ŧhe the1 1the", "tHE ＴＨＥ", "the\u0301", "\u00e9be"]
+)
+def test_an_outline_is_what_the_slow_version_counts(texts: list[str]) -> None:
+    series = pl.Series([None, *texts, *texts], dtype=pl.String)
+    for found in (outline(series[1:]), outline(series)[1:]):
+        assert found.columns == list(OUTLINE)
+        for row, text in zip(found.iter_rows(named=True), [*texts, *texts], strict=True):
+            slow = characters(text) | words(text) | {"num_stop_hits": num_stop_hits(text)}
+            assert row == {name: slow[name] for name in OUTLINE}
 
 
 @pytest.mark.parametrize(

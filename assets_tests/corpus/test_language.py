@@ -3,14 +3,15 @@
 import polars as pl
 import pytest
 
-from carebot_assets.corpus import counting, language
+from carebot_assets.corpus import language
+from carebot_assets.corpus.outline import outline
 
 EN = "Hypertension is a lasting rise of the blood pressure. It harms the heart and the kidneys."
 
 
 def identified(*texts: str) -> list[str]:
     series = pl.Series(texts, dtype=pl.String)
-    return language.identify(series, counting.characters(series)).to_list()
+    return language.identify(series, outline(series)).to_list()
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,8 @@ FILLER = {
 
 
 def counts(text: str, own: dict[str, str] | None = None) -> dict[str, float]:
-    return phrases.load(own).measures(pl.Series([text, None])).row(0, named=True)
+    texts, known = pl.Series([text, None]), phrases.load(own)
+    return known.measures(texts, known.held(texts)).row(0, named=True)
 
 
 @pytest.mark.parametrize(

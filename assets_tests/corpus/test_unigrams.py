@@ -11,7 +11,8 @@ from carebot_assets.corpus import alphabet, counting, unigrams
 
 def mean_log_probability(text: str, **paths: Path) -> float:
     tables = unigrams.load({lang: str(path) for lang, path in paths.items()})
-    row = counting.characters(pl.Series([text]), tables).row(0, named=True)
+    found = counting.measures(pl.Series([text]), pl.Series(["en"]), tables)
+    row = found.row(0, named=True)
     return float(row["log_probability"] / row["num_scored"])
 
 

@@ -27,6 +27,9 @@ CLASS_SHIFT, CLASS_MASK = 17, 0xF
 # which only those met in Chinese and English text are listed; a closing mark may end any line, a
 # stop a sentence.
 C4_END, TERMINAL, CLOSING, BULLET, LEAD_2, LEAD_3, TAIL, GBK, STOP = (1 << i for i in range(21, 30))
+COUNTED = 1 << 30
+"""A character that is counted by itself, not only among those of its class."""
+HASH, DOT, ELLIPSIS = 0x23, 0x2E, 0x2026
 
 _C4_ENDS = ".?!\"'"
 _TERMINALS = ".!?．！？。｡‼‽⁇⁈⁉﹒﹖﹗؟۔।॥"
@@ -45,6 +48,7 @@ _AS_GBK = "鐨銆锛鏄鍦鍜鈥鍥鏈綉娴绾鏂寮锟"
 _MARKS = (
     *((_C4_ENDS, C4_END), (_TERMINALS, TERMINAL), (_CLOSINGS, CLOSING), (_BULLETS, BULLET)),
     *((_LEADS_2, LEAD_2), (_LEADS_3, LEAD_3), (_TAILS, TAIL), (_AS_GBK, GBK), (_STOPS, STOP)),
+    ("#.\u2026" + _LEADS_2 + _LEADS_3 + _TAILS + _AS_GBK, COUNTED),
 )
 
 
@@ -124,27 +128,32 @@ def folded(code, entry):  # type: ignore[no-untyped-def]
     return entry & np.uint32(FOLDED) if code < TABLE_SIZE else code
 
 
+@njit(inline="always")
+def decoded(data, i, entries_of):  # type: ignore[no-untyped-def]
+    """Code point and table entry of the character at `i` of valid UTF-8, and the next place."""
+    lead = np.uint32(data[i])
+    if lead < 0x80:
+        code, i = lead, i + 1
+    elif lead < 0xE0:
+        code, i = (lead & 0x1F) << 6 | np.uint32(data[i + 1] & 0x3F), i + 2
+    elif lead < 0xF0:
+        middle = np.uint32(data[i + 1] & 0x3F) << 6
+        code, i = (lead & 0x0F) << 12 | middle | np.uint32(data[i + 2] & 0x3F), i + 3
+    else:
+        middle = np.uint32(data[i + 1] & 0x3F) << 12 | np.uint32(data[i + 2] & 0x3F) << 6
+        code, i = (lead & 0x07) << 18 | middle | np.uint32(data[i + 3] & 0x3F), i + 4
+    if code < TABLE_SIZE:
+        return np.uint32(code), entries_of[code], i
+    # Planes 2 and 3 are ideographs throughout.
+    kind = HAN if code < 0x40000 else SYMBOL
+    return np.uint32(code), np.uint32(kind << CLASS_SHIFT), i
+
+
 @njit(cache=True, nogil=True)
 def decode(data, start, end, entries_of, codes, entries):  # type: ignore[no-untyped-def]
     """Code points and table entries of valid UTF-8; returns their number."""
     i, count = start, 0
     while i < end:
-        lead = np.uint32(data[i])
-        if lead < 0x80:
-            code, i = lead, i + 1
-        elif lead < 0xE0:
-            code, i = (lead & 0x1F) << 6 | np.uint32(data[i + 1] & 0x3F), i + 2
-        elif lead < 0xF0:
-            middle = np.uint32(data[i + 1] & 0x3F) << 6
-            code, i = (lead & 0x0F) << 12 | middle | np.uint32(data[i + 2] & 0x3F), i + 3
-        else:
-            middle = np.uint32(data[i + 1] & 0x3F) << 12 | np.uint32(data[i + 2] & 0x3F) << 6
-            code, i = (lead & 0x07) << 18 | middle | np.uint32(data[i + 3] & 0x3F), i + 4
-        codes[count] = code
-        if code < TABLE_SIZE:
-            entries[count] = entries_of[code]
-        else:
-            # Planes 2 and 3 are ideographs throughout.
-            entries[count] = (HAN if code < 0x40000 else SYMBOL) << CLASS_SHIFT
+        codes[count], entries[count], i = decoded(data, i, entries_of)
         count += 1
     return count

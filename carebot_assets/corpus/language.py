@@ -22,7 +22,7 @@ MIN_SCORE_SHORT = 0.8
 
 
 def identify(texts: pl.Series, counts: pl.DataFrame) -> pl.Series:
-    """Language of every text; `counts` are its `counting.characters`.
+    """Language of every text; `counts` are its `outline`.
 
     Exact evidence first. zh: at least a fifth of the letters is Han (one Han character carries
     about as much as a word of Latin letters), in either way of writing, and kana are rarer than a

@@ -10,6 +10,8 @@ from carebot_assets.corpus.alphabet import (
     BULLET,
     C4_END,
     CLOSING,
+    DOT,
+    ELLIPSIS,
     HAN,
     KANA,
     SPACE,
@@ -58,7 +60,7 @@ for _i, _phrase in enumerate(("edit]", "citation needed]")):
 _FNV_OFFSET, _FNV_PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
 # Lines, paragraphs and sentences share one table of hashes.
 _PARAGRAPH, _SENTENCE = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD1B54A32D192ED03)
-_NEWLINE, _BRACKET, _CURLY, _DOT, _ELLIPSIS = 0x0A, 0x5B, 0x7B, 0x2E, 0x2026
+_NEWLINE, _BRACKET, _CURLY = 0x0A, 0x5B, 0x7B
 
 
 @njit(inline="always")
@@ -152,7 +154,7 @@ def _c4_line(codes, entries, begin, end, has_bracket, is_zh, has_phrase, spare):
             return False, 0, False, False
     ends = np.uint32(C4_END | CLOSING | TERMINAL) if is_zh else np.uint32(C4_END)
     dots = 0
-    while last - dots >= first and dots < 3 and rest_codes[last - dots] == _DOT:
+    while last - dots >= first and dots < 3 and rest_codes[last - dots] == DOT:
         dots += 1
     if not rest_entries[last] & ends or dots == 3:
         return False, 0, False, False
@@ -254,9 +256,9 @@ def lines(codes, entries, count, is_zh, has_phrase, spare, table, row):  # type:
             bullets += (entries[first] & np.uint32(BULLET)) != 0
         else:
             bullets += codes[first] == 0x2D or codes[first] == 0x2022
-        has_dots = last - 2 >= first and codes[last] == _DOT
-        has_dots = has_dots and codes[last - 1] == _DOT and codes[last - 2] == _DOT
-        ellipses += codes[last] == _ELLIPSIS or has_dots
+        has_dots = last - 2 >= first and codes[last] == DOT
+        has_dots = has_dots and codes[last - 1] == DOT and codes[last - 2] == DOT
+        ellipses += codes[last] == ELLIPSIS or has_dots
         unterminated += (entries[last] & np.uint32(CLOSING)) == 0
         terminals += (entries[end - 1] & np.uint32(TERMINAL)) != 0
         shorts += end - begin <= short

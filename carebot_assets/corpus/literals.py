@@ -22,19 +22,24 @@ _MASKS = tuple(np.uint64((1 << 8 * width) - 1) for width in _WIDTHS)
 # A head as a number has its width above its bytes.
 _MARKS = tuple(np.uint64(width << 56) for width in _WIDTHS)
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
-_BITS = 18
-_SHIFT = np.uint64(64 - _BITS)
+# Which ends of heads occur is looked up first, six bytes of a longer and three of a shorter head:
+# bits by the leading bits of a hash, in tables that fit the nearest cache.
+_SHORT, _LONG = np.uint64((1 << 24) - 1), np.uint64((1 << 48) - 1)
+_LONG_WIDTH = 6
+_BITS = 16
+_SHIFT, _WORD, _BIT = np.uint64(64 - _BITS), np.uint64(6), np.uint64(63)
 MAX_LISTS = 8
 
 
 class Literals(NamedTuple):
-    """`slots` is an open hash table of heads, their bytes as a number (0 is empty), and `some` says
-    which leading bits of hashes occur. What may follow the head of a slot are the tails `i` from
+    """`slots` is an open hash table of heads, their bytes as a number (0 is empty), and `short` and
+    `long` say which ends of them occur. What may follow the head of a slot are the tails `i` from
     `starts[slot]` to `starts[slot + 1]`: `tails[bounds[i] : bounds[i + 1]]`, of the lists with a
     bit in `lists[i]`."""
 
     slots: NDArray[np.uint64]
-    some: NDArray[np.bool_]
+    short: NDArray[np.uint64]
+    long: NDArray[np.uint64]
     starts: NDArray[np.int64]
     tails: NDArray[np.uint8]
     bounds: NDArray[np.int64]
@@ -56,11 +61,11 @@ def prepared(lists: Sequence[Sequence[str]]) -> Literals:
     _fill(heads, slots)
     found = [known.get(int(head), []) for head in slots]
     every = [one for several in found for one in several]
-    some = np.zeros(1 << _BITS, np.bool_)
-    some[heads * _FACTOR >> _SHIFT] = True
+    is_long = heads >> np.uint64(56) >= _LONG_WIDTH
     return Literals(
         slots,
-        some,
+        _occurring(heads[~is_long] & _SHORT),
+        _occurring(heads[is_long] & _LONG),
         np.cumsum([0, *map(len, found)]),
         np.frombuffer(b"".join(tail for tail, _ in every), np.uint8),
         np.cumsum([0, *(len(tail) for tail, _ in every)]),
@@ -72,6 +77,12 @@ def held(texts: pl.Series, wanted: Literals) -> NDArray[np.uint8]:
     """A number a text, in which bit `i` is set where it holds a literal of list `i`; null is 0."""
     found: NDArray[np.uint8] = _held(*kernels._buffers(texts), tuple(wanted))
     return found
+
+
+def _occurring(ends: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    bits = np.zeros(1 << _BITS, np.bool_)
+    bits[ends * _FACTOR >> _SHIFT] = True
+    return np.packbits(bits, bitorder="little").view(np.uint64)
 
 
 @njit(cache=True, nogil=True)
@@ -90,7 +101,7 @@ def _lower(byte):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def _lists_at(data, i, end, hashed, value, wanted):  # type: ignore[no-untyped-def]
     """Bits of the lists with a literal whose head is `value` and whose tail stands at `i`."""
-    slots, _, starts, tails, bounds, lists = wanted
+    slots, _, _, starts, tails, bounds, lists = wanted
     slot, found = place_of(hashed, value, slots), np.uint8(0)
     if slots[slot] != value:
         return found
@@ -106,17 +117,18 @@ def _lists_at(data, i, end, hashed, value, wanted):  # type: ignore[no-untyped-d
 
 @njit(cache=True, nogil=True)
 def _held(data, offsets, wanted):  # type: ignore[no-untyped-def]
-    some = wanted[1]
+    short, long = wanted[1], wanted[2]
     found = np.zeros(len(offsets) - 1, np.uint8)
     for d in range(len(found)):
         # What stands before a text is a byte that no text holds.
         last, end, lists = ~np.uint64(0), offsets[d + 1], np.uint8(0)
         for i in range(offsets[d], end):
             last = last << np.uint64(8) | np.uint64(_lower(data[i]))
-            for w in range(len(_WIDTHS)):
-                value = last & _MASKS[w] | _MARKS[w]
-                hashed = value * _FACTOR
-                if some[hashed >> _SHIFT]:
-                    lists |= _lists_at(data, i + 1, end, hashed, value, wanted)
+            one, other = (last & _SHORT) * _FACTOR >> _SHIFT, (last & _LONG) * _FACTOR >> _SHIFT
+            bits = short[one >> _WORD] >> (one & _BIT) | long[other >> _WORD] >> (other & _BIT)
+            if bits & np.uint64(1):
+                for w in range(len(_WIDTHS)):
+                    value = last & _MASKS[w] | _MARKS[w]
+                    lists |= _lists_at(data, i + 1, end, value * _FACTOR, value, wanted)
         found[d] = lists
     return found

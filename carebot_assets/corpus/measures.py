@@ -46,11 +46,12 @@ def _measure(
     from carebot_assets.corpus import counting, unigrams
 
     texts = documents["text"]
+    held, tables = known.held(texts), unigrams.load(own_unigrams)
     counted = pl.concat(
         [
             documents.select("doc_id", "shard", "lang", "text"),
-            counting.measures(texts, documents["lang"], unigrams.load(own_unigrams)),
-            known.measures(texts),
+            counting.measures(texts, documents["lang"], tables, held["line"]),
+            known.measures(texts, held),
             private.tally(texts),
         ],
         how="horizontal",

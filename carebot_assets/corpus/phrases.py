@@ -31,7 +31,7 @@ class Phrases:
     """
 
     def __init__(self, own: Mapping[str, str]) -> None:
-        from carebot_assets.corpus import literals
+        from carebot_assets.corpus import lines, literals
 
         self.num_own: dict[str, int] = {}
         self._raw: dict[str, list[str]] = {}
@@ -47,20 +47,26 @@ class Phrases:
             kind: pl.DataFrame({"p": phrases}).select(_marked(pl.col("p")))["p"].to_list()
             for kind, phrases in self._raw.items()
         }
-        self._literals = literals.prepared([self._raw[kind] for kind in KINDS])
+        lists = [*(self._raw[kind] for kind in KINDS), lines.PHRASES]
+        self._literals = literals.prepared(lists)
 
-    def measures(self, texts: pl.Series) -> pl.DataFrame:
-        """`num_advert`, `num_medical_advert` and `num_abuse` (occurrences), and
-        `boilerplate_line_ratio` (short lines with a phrase of page furniture) of every text."""
-        import numpy as np
-
+    def held(self, texts: pl.Series) -> pl.DataFrame:
+        """Whether each text holds a phrase of each of `KINDS`, bounds of words aside, and of
+        `lines.PHRASES`: column `line`."""
         from carebot_assets.corpus import literals
 
-        held = literals.held(texts, self._literals)
+        found = pl.Series(literals.held(texts, self._literals))
+        names = enumerate((*KINDS, "line"))
+        return pl.DataFrame({name: found & (1 << number) > 0 for number, name in names})
+
+    def measures(self, texts: pl.Series, held: pl.DataFrame) -> pl.DataFrame:
+        """`num_advert`, `num_medical_advert` and `num_abuse` (occurrences), and
+        `boilerplate_line_ratio` (short lines with a phrase of page furniture) of every text; `held`
+        is what `held` says of them."""
         columns = {}
-        for number, kind in enumerate(KINDS):
+        for kind in KINDS:
             # Bounds of words are marked in those texts only that hold a phrase at all.
-            rows = pl.Series(np.flatnonzero(held >> number & 1).astype(np.uint32))
+            rows = held[kind].arg_true()
             some = texts.gather(rows)
             if kind == "boilerplate":
                 name, none, found = "boilerplate_line_ratio", 0.0, self._line_ratio(some)

@@ -110,7 +110,7 @@ def sort_out(
     batch: pl.DataFrame, row: dict[str, str], max_chars: int
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Split records of a file into documents and quarantined records."""
-    from carebot_assets.corpus import counting
+    from carebot_assets.corpus.outline import outline
 
     text = pl.col("text")
     origin = pl.format("{}/{}#{}", pl.lit(row["source"]), pl.lit(row["name"]), "position")
@@ -130,7 +130,7 @@ def sort_out(
         kept.filter(text.eq("")).with_columns(error=pl.lit("empty text")),
     ])  # fmt: skip
     kept = kept.filter(text.ne(""))
-    counts = counting.characters(kept["text"])
+    counts = outline(kept["text"])
     good = pl.concat([kept, counts], how="horizontal").select(
         doc_id=pl.lit(doc_ids(kept["origin"])),
         shard=pl.lit(row["shard"]),

@@ -8,10 +8,11 @@ import numpy as np
 from numba import njit
 
 from carebot_assets.corpus.alphabet import (
+    DIGIT,
+    GREEK,
     HAN,
     KANA,
     LATIN,
-    MARK,
     NUMBER,
     OTHER_LETTER,
     class_of,
@@ -22,13 +23,17 @@ TOP_SIZES = (2, 3, 4)
 DUPLICATE_SIZES = (5, 6, 7, 8, 9, 10)
 WORD_MEASURES = (
     *("num_tokens", "num_words", "num_alpha", "num_unit_chars", "num_scored", "log_probability"),
-    *("num_stop_hits", "stop_words_en", "stop_words_zh"),
+    *("stop_words_en", "stop_words_zh"),
 )
 NGRAM_MEASURES = tuple(
     [f"top_{n}gram_ratio" for n in TOP_SIZES] + [f"dup_{n}gram_ratio" for n in DUPLICATE_SIZES]
 )
+MIN_TABLE = 16
 _FNV_OFFSET, _FNV_PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
 _BASE = np.uint64(0x9E3779B97F4A7C15)
+# Classes as bits.
+_LETTERS = np.uint32(1 << LATIN | 1 << GREEK | 1 << OTHER_LETTER)
+_NUMBERS = np.uint32(1 << DIGIT | 1 << NUMBER)
 _MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
 
@@ -37,6 +42,15 @@ def mix(z):  # type: ignore[no-untyped-def]
     z = (z ^ (z >> np.uint64(30))) * _MIX_1
     z = (z ^ (z >> np.uint64(27))) * _MIX_2
     return z ^ (z >> np.uint64(31))
+
+
+@njit(inline="always")
+def mask_for(num):  # type: ignore[no-untyped-def]
+    """Mask of a hash table for so many values: as small as can be, to stay in the cache."""
+    size = MIN_TABLE
+    while size < 2 * num:
+        size *= 2
+    return np.uint64(size - 1)
 
 
 @njit(inline="always")
@@ -59,7 +73,7 @@ def place_of(hashed, value, slots):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always")
-def _bits(mask):  # type: ignore[no-untyped-def]
+def bits_of(mask):  # type: ignore[no-untyped-def]
     count = 0
     while mask:
         mask &= mask - np.uint64(1)
@@ -75,7 +89,7 @@ def words(codes, entries, count, unigrams, hashes, chars, joins, row):  # type: 
     (none between two CJK characters).
     """
     slots, word_values, word_stops, char_values, char_stops = unigrams
-    num, num_words, num_alpha, num_scored, num_hits, total = 0, 0, 0, 0, 0, 0.0
+    num, num_words, num_alpha, num_scored, total = 0, 0, 0, 0, 0.0
     english, chinese = np.uint64(0), np.uint64(0)
     i, was_cjk = 0, False
     chars[0], joins[0] = 0, 0
@@ -99,7 +113,7 @@ def words(codes, entries, count, unigrams, hashes, chars, joins, row):  # type: 
         if not LATIN <= kind <= NUMBER:
             i += 1
             continue
-        start, raw, plain, is_alpha, is_word = i, _FNV_OFFSET, _FNV_OFFSET, False, True
+        start, raw, plain, kinds = i, _FNV_OFFSET, _FNV_OFFSET, np.uint32(0)
         while i < count:
             entry = entries[i]
             kind = class_of(entry)
@@ -107,27 +121,25 @@ def words(codes, entries, count, unigrams, hashes, chars, joins, row):  # type: 
                 break
             raw = (raw ^ np.uint64(codes[i])) * _FNV_PRIME
             plain = (plain ^ np.uint64(folded(codes[i], entry))) * _FNV_PRIME
-            is_alpha |= kind <= OTHER_LETTER
-            is_word &= kind <= MARK
+            kinds |= np.uint32(1) << kind
             i += 1
         hashes[num] = mix(raw)
         joins[num + 1] = joins[num] + (0 if num == 0 else 1)
         chars[num + 1] = chars[num] + (i - start)
         num += 1
         num_words += 1
-        num_alpha += is_alpha
+        num_alpha += (kinds & _LETTERS) != 0
         was_cjk = False
-        if not is_word:
+        if kinds & _NUMBERS:
             continue
         num_scored += 1
         slot = place_of(plain, plain, slots)
         total += word_values[slot]
         if word_stops[slot] >= 0:
-            num_hits += 1
             english |= np.uint64(1) << np.uint64(word_stops[slot])
     row[0], row[1], row[2], row[3] = num, num_words, num_alpha, chars[num]
-    row[4], row[5], row[6] = num_scored, total, num_hits
-    row[7], row[8] = _bits(english), _bits(chinese)
+    row[4], row[5] = num_scored, total
+    row[6], row[7] = bits_of(english), bits_of(chinese)
     return num
 
 
@@ -135,58 +147,64 @@ def words(codes, entries, count, unigrams, hashes, chars, joins, row):  # type: 
 def ngrams(hashes, num, chars, joins, num_chars, work, row):  # type: ignore[no-untyped-def]
     """Shares of the characters in the top and in duplicated n-grams (see `counting`).
 
-    An n-gram can repeat only where the (n-1)-grams it begins and ends with do: `runs` says for
-    every place how many repeating windows of the last size start there in a row, and only those
-    of the next size inside such runs are looked up.
+    An n-gram can repeat only where the (n-1)-grams it begins and ends with do: of the places
+    `found` for one size only neighbours are looked up for the next.
     """
-    windows, runs, places, slots, stamps, counts, firsts, stamp, mask = work
+    prefix, found, places, slots, stamps, counts, stamp = work
     row[:] = 0.0
+    prefix[0] = 0
     for i in range(num):
-        windows[i], runs[i] = hashes[i], 2
-    repeats = True
+        prefix[i + 1] = prefix[i] * _BASE + hashes[i]
+        found[i] = i
+    num_found, power = num - 1, _BASE
     for n in range(2, 5):
-        stamp += 1
-        best, best_first, last = 1, -1, num - n + 1
-        if last <= 0 or not repeats:
-            return
-        for i in range(last):
-            windows[i] = windows[i] * _BASE + hashes[i + n - 1]
-            if runs[i] < 2:
-                continue
-            slot = slot_of(windows[i], slots, stamps, stamp, mask)
-            places[i] = slot
+        stamp, power, mask = stamp + 1, power * _BASE, mask_for(num_found)
+        for k in range(num_found):
+            value = prefix[found[k] + n] - prefix[found[k]] * power
+            slot = slot_of(value, slots, stamps, stamp, mask)
             if stamps[slot] != stamp:
-                stamps[slot], slots[slot], counts[slot], firsts[slot] = stamp, windows[i], 0, i
+                stamps[slot], slots[slot], counts[slot] = stamp, value, 0
             counts[slot] += 1
-            # Of the most frequent ones the one that occurs first.
-            if counts[slot] > best or (counts[slot] == best > 1 and firsts[slot] < best_first):
-                best, best_first = counts[slot], firsts[slot]
-        repeats = best > 1
-        if repeats:
-            size = chars[best_first + n] - chars[best_first]
-            size += joins[best_first + n] - joins[best_first + 1]
-            row[n - 2] = min(1.0, best * size / num_chars)
-        runs[last] = 0
-        for i in range(last - 1, -1, -1):
-            runs[i] = runs[i + 1] + 1 if runs[i] >= 2 and counts[places[i]] > 1 else 0
-    if not repeats:
-        return
+            places[k] = slot
+        best, best_first, kept = 1, -1, 0
+        for k in range(num_found):
+            count = counts[places[k]]
+            if count > best:  # of the most frequent ones the one that occurs first
+                best, best_first = count, found[k]
+            found[kept] = found[k]
+            kept += count > 1
+        if not kept:
+            return
+        size = chars[best_first + n] - chars[best_first]
+        size += joins[best_first + n] - joins[best_first + 1]
+        row[n - 2] = min(1.0, best * size / num_chars)
+        if n < 4:
+            num_found = 0
+            for k in range(kept - 1):
+                found[num_found] = found[k]
+                num_found += found[k + 1] == found[k] + 1
+    num_found, runs = kept, places  # of repeating windows that begin at a place, one after another
+    for k in range(num_found - 1, -1, -1):
+        has_next = k + 1 < num_found and found[k + 1] == found[k] + 1
+        runs[k] = runs[k + 1] + 1 if has_next else 1
     for n in range(5, 11):
-        stamp += 1
-        i, last, repeated = 0, num - n + 1, 0
-        for j in range(last):
-            windows[j] = windows[j] * _BASE + hashes[j + n - 1]
-        while i < last:
-            if runs[i] < n - 3:
-                i += 1
+        stamp, power, mask = stamp + 1, power * _BASE, mask_for(num_found)
+        kept, after, repeated = 0, 0, 0
+        for k in range(num_found):
+            if runs[k] < n - 3:
                 continue
-            slot = slot_of(windows[i], slots, stamps, stamp, mask)
+            i, found[kept], runs[kept] = found[k], found[k], runs[k]
+            kept += 1
+            if i < after:
+                continue
+            value = prefix[i + n] - prefix[i] * power
+            slot = slot_of(value, slots, stamps, stamp, mask)
             if stamps[slot] == stamp:
                 repeated += chars[i + n] - chars[i]
-                i += n
+                after = i + n
             else:
-                stamps[slot], slots[slot] = stamp, windows[i]
-                i += 1
+                stamps[slot], slots[slot] = stamp, value
         row[n - 2] = repeated / num_chars
         if repeated == 0:
             return
+        num_found = kept
