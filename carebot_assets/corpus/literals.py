@@ -32,12 +32,13 @@ MAX_LISTS = 8
 
 
 class Literals(NamedTuple):
-    """`slots` is an open hash table of heads, their bytes as a number (0 is empty), and `short` and
-    `long` say which ends of them occur. What may follow the head of a slot are the tails `i` from
-    `starts[slot]` to `starts[slot + 1]`: `tails[bounds[i] : bounds[i + 1]]`, of the lists with a
-    bit in `lists[i]`."""
+    """`slots` is an open hash table of heads, their bytes as a number (0 is empty); `some` says which
+    leading bits of their hashes occur, `short` and `long` the same of ends of heads, bit by bit.
+    What may follow the head of a slot are the tails `i` from `starts[slot]` to `starts[slot + 1]`:
+    `tails[bounds[i] : bounds[i + 1]]`, of the lists with a bit in `lists[i]`."""
 
     slots: NDArray[np.uint64]
+    some: NDArray[np.bool_]
     short: NDArray[np.uint64]
     long: NDArray[np.uint64]
     starts: NDArray[np.int64]
@@ -64,8 +65,9 @@ def prepared(lists: Sequence[Sequence[str]]) -> Literals:
     is_long = heads >> np.uint64(56) >= _LONG_WIDTH
     return Literals(
         slots,
-        _occurring(heads[~is_long] & _SHORT),
-        _occurring(heads[is_long] & _LONG),
+        _occurring(heads),
+        np.packbits(_occurring(heads[~is_long] & _SHORT), bitorder="little").view(np.uint64),
+        np.packbits(_occurring(heads[is_long] & _LONG), bitorder="little").view(np.uint64),
         np.cumsum([0, *map(len, found)]),
         np.frombuffer(b"".join(tail for tail, _ in every), np.uint8),
         np.cumsum([0, *(len(tail) for tail, _ in every)]),
@@ -79,10 +81,10 @@ def held(texts: pl.Series, wanted: Literals) -> NDArray[np.uint8]:
     return found
 
 
-def _occurring(ends: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    bits = np.zeros(1 << _BITS, np.bool_)
-    bits[ends * _FACTOR >> _SHIFT] = True
-    return np.packbits(bits, bitorder="little").view(np.uint64)
+def _occurring(values: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    found = np.zeros(1 << _BITS, np.bool_)
+    found[values * _FACTOR >> _SHIFT] = True
+    return found
 
 
 @njit(cache=True, nogil=True)
@@ -101,7 +103,7 @@ def _lower(byte):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def _lists_at(data, i, end, hashed, value, wanted):  # type: ignore[no-untyped-def]
     """Bits of the lists with a literal whose head is `value` and whose tail stands at `i`."""
-    slots, _, _, starts, tails, bounds, lists = wanted
+    slots, _, _, _, starts, tails, bounds, lists = wanted
     slot, found = place_of(hashed, value, slots), np.uint8(0)
     if slots[slot] != value:
         return found
@@ -117,7 +119,7 @@ def _lists_at(data, i, end, hashed, value, wanted):  # type: ignore[no-untyped-d
 
 @njit(cache=True, nogil=True)
 def _held(data, offsets, wanted):  # type: ignore[no-untyped-def]
-    short, long = wanted[1], wanted[2]
+    some, short, long = wanted[1], wanted[2], wanted[3]
     found = np.zeros(len(offsets) - 1, np.uint8)
     for d in range(len(found)):
         # What stands before a text is a byte that no text holds.
@@ -129,6 +131,8 @@ def _held(data, offsets, wanted):  # type: ignore[no-untyped-def]
             if bits & np.uint64(1):
                 for w in range(len(_WIDTHS)):
                     value = last & _MASKS[w] | _MARKS[w]
-                    lists |= _lists_at(data, i + 1, end, value * _FACTOR, value, wanted)
+                    hashed = value * _FACTOR
+                    if some[hashed >> _SHIFT]:
+                        lists |= _lists_at(data, i + 1, end, hashed, value, wanted)
         found[d] = lists
     return found
