@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functools import cache
 from itertools import pairwise
 
-from carebot_assets.corpus import alphabet, lexicons, unigrams
+from carebot_assets.corpus import alphabet, lexicons, unigrams, variants
 from carebot_assets.corpus.lines import PHRASES
 
 TRADITIONAL_STOPS = dict(zip("與為對將這", "与为对将这", strict=True))
@@ -22,7 +22,7 @@ MOJIBAKE = re.compile(
 def class_of(char: str) -> str:
     code, plain = ord(char), alphabet.fold(char)
     category = unicodedata.category(plain)
-    for name, members in alphabet.han_variants().items():
+    for name, members in variants.han_variants().items():
         if char in members:
             return name
     if char == "\ufffd":

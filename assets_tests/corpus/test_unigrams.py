@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from carebot_assets.corpus import alphabet, counting, unigrams
+from carebot_assets.corpus import counting, unigrams, variants
 
 
 def mean_log_probability(text: str, **paths: Path) -> float:
@@ -28,7 +28,7 @@ def test_a_traditional_character_counts_as_much_as_its_simplified_form() -> None
 
 
 def test_variants_are_disjoint() -> None:
-    simplified, traditional = (set(v) for v in alphabet.han_variants().values())
+    simplified, traditional = (set(v) for v in variants.han_variants().values())
     assert not simplified & traditional
     assert {"压", "医"} <= simplified
     assert {"壓", "醫"} <= traditional

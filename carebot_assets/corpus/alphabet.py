@@ -12,6 +12,8 @@ import polars as pl
 from numba import njit
 from numpy.typing import NDArray
 
+from carebot_assets.corpus.variants import han_variants
+
 CLASSES = (
     *("symbol", "punctuation", "han", "simplified", "traditional", "kana", "latin", "greek"),
     *("other_letter", "mark", "digit", "number", "space", "replacement"),
@@ -53,38 +55,25 @@ _MARKS = (
 
 
 @lru_cache(maxsize=1)
-def han_variants() -> dict[str, str]:
-    """Characters that only simplified, and that only traditional writing uses.
-
-    By OpenCC: characters that one direction of the conversion changes and the other does not.
-    """
-    from opencc import OpenCC
-
-    every = [chr(code) for code in (*range(0x3400, 0x4DC0), *range(0x4E00, 0xA000))]
-    changed = {}
-    for way in ("s2t", "t2s"):
-        converted = OpenCC(way).convert("\n".join(every)).split("\n")
-        changed[way] = [a for a, b in zip(every, converted, strict=True) if a != b]
-    both = set(changed["s2t"]) & set(changed["t2s"])
-    return {
-        "simplified": "".join(char for char in changed["s2t"] if char not in both),
-        "traditional": "".join(char for char in changed["t2s"] if char not in both),
-    }
-
-
-@lru_cache(maxsize=1)
 def table() -> NDArray[np.uint32]:
     """Folded form (17 bits), class (4 bits) and marks of the first two planes."""
-    entries = np.zeros(TABLE_SIZE, np.uint32)
-    for code in range(TABLE_SIZE):
-        folded = fold(chr(code))
-        entries[code] = ord(folded) | _class_of(folded) << CLASS_SHIFT
+    entries = plain_table().copy()
     for name, number in (("simplified", SIMPLIFIED), ("traditional", TRADITIONAL)):
         codes = np.array([ord(char) for char in han_variants()[name]])
         entries[codes] = codes | number << CLASS_SHIFT
     for characters, mark in _MARKS:
         codes = np.unique([ord(char) for char in characters if char != "\ufffd"])
         entries[codes] |= np.uint32(mark)
+    return entries
+
+
+@lru_cache(maxsize=1)
+def plain_table() -> NDArray[np.uint32]:
+    """Folded form and class alone, both ways of writing Chinese as `han`."""
+    entries = np.zeros(TABLE_SIZE, np.uint32)
+    for code in range(TABLE_SIZE):
+        folded = fold(chr(code))
+        entries[code] = ord(folded) | _class_of(folded) << CLASS_SHIFT
     return entries
 
 

@@ -6,15 +6,14 @@ broken anew; its question alone; in other case, width and punctuation; in Tradit
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 from string import ascii_uppercase
 from textwrap import fill
-from typing import Any
 
 import polars as pl
 
 from carebot_assets.corpus import contamination
 from carebot_assets.corpus.protected import item_parts
+from carebot_assets.corpus.variants import converter
 from carebot_assets.expectations import MAX_OFFENDERS, Finding
 from carebot_assets.settings import ContaminationSettings
 
@@ -114,11 +113,4 @@ def _forms(
     if is_alone:
         yield "question", stem
     if lang == "zh":
-        yield "traditional", _traditional().convert(published)
-
-
-@lru_cache(maxsize=1)
-def _traditional() -> Any:
-    import opencc
-
-    return opencc.OpenCC("s2t")
+        yield "traditional", converter("s2t").convert(published)

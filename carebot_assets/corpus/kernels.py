@@ -6,7 +6,6 @@ consecutive units, hashed to 64 bits (its length is part of the hash). Importing
 imports numba; import it inside functions.
 """
 
-import unicodedata
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -15,11 +14,16 @@ import polars as pl
 from numba import njit
 from numpy.typing import NDArray
 
+from carebot_assets.corpus import alphabet
+from carebot_assets.corpus.alphabet import TABLE_SIZE
+
 OTHER, WORD, CJK, SPACE = 0, 1, 2, 3
+_KINDS = np.full(alphabet.CLASS_MASK + 1, OTHER, np.uint32)
+_KINDS[alphabet.LATIN : alphabet.NUMBER + 1] = WORD
+_KINDS[alphabet.SPACE] = SPACE
 # Hiragana and katakana, ideographs with extension A, compatibility ideographs. Planes 2 and 3 are
 # ideographs throughout and are not in the table.
 _CJK_RANGES = ((0x3040, 0x30FF), (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF))
-_TABLE_SIZE = 0x20000
 _MASK = (1 << 64) - 1
 
 _FNV_OFFSET = np.uint64(0xCBF29CE484222325)
@@ -60,19 +64,11 @@ def _buffers(text: pl.Series) -> tuple[NDArray[np.uint8], Int64s]:
 @lru_cache(maxsize=1)
 def _table() -> NDArray[np.uint32]:
     """Folded character (low 24 bits) and class (high 8 bits) of the first two planes."""
-    table = np.zeros(_TABLE_SIZE, np.uint32)
-    for code in range(_TABLE_SIZE):
-        plain = chr(code - 0xFEE0) if 0xFF01 <= code <= 0xFF5E else chr(code)
-        lower = plain.lower()
-        folded = ord(lower) if len(lower) == 1 else ord(plain)
-        if any(low <= code <= high for low, high in _CJK_RANGES):
-            kind = CJK
-        elif plain.isspace():
-            kind = SPACE
-        else:
-            kind = WORD if unicodedata.category(chr(folded))[0] in "LMN" else OTHER
-        table[code] = folded | kind << 24
-    return table
+    entries = alphabet.plain_table()
+    kinds = _KINDS[alphabet.class_of.py_func(entries)]
+    for low, high in _CJK_RANGES:
+        kinds[low : high + 1] = CJK
+    return (entries & np.uint32(alphabet.FOLDED)) | kinds << np.uint32(24)
 
 
 @lru_cache(maxsize=4)
@@ -119,7 +115,7 @@ def _decode(data, i, table):  # type: ignore[no-untyped-def]
             | np.uint32(data[i + 3] & 0x3F)
         )
         step = 4
-    if code < _TABLE_SIZE:
+    if code < TABLE_SIZE:
         packed = table[code]
         return packed & np.uint32(0xFFFFFF), packed >> np.uint32(24), i + step
     kind = np.uint32(CJK) if code < 0x40000 else np.uint32(OTHER)

@@ -14,7 +14,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from carebot_assets.corpus import kernels
-from carebot_assets.corpus.wording import place_of
+from carebot_assets.corpus.wording import fill, place_of
 
 # Bytes of a literal's head. A shorter literal has a head with every byte that may stand before it.
 _WIDTHS = (7, 6, 4, 3)
@@ -32,10 +32,11 @@ MAX_LISTS = 8
 
 
 class Literals(NamedTuple):
-    """`slots` is an open hash table of heads, their bytes as a number (0 is empty); `some` says which
-    leading bits of their hashes occur, `short` and `long` the same of ends of heads, bit by bit.
-    What may follow the head of a slot are the tails `i` from `starts[slot]` to `starts[slot + 1]`:
-    `tails[bounds[i] : bounds[i + 1]]`, of the lists with a bit in `lists[i]`."""
+    """`slots` is an open hash table of heads, their bytes as a number (0 is empty); `some` says
+    which leading bits of their hashes occur, `short` and `long` the same of ends of heads, bit by
+    bit. What may follow the head of a slot are the tails `i` from `starts[slot]` to
+    `starts[slot + 1]`: `tails[bounds[i] : bounds[i + 1]]`, of the lists with a bit in `lists[i]`.
+    """
 
     slots: NDArray[np.uint64]
     some: NDArray[np.bool_]
@@ -59,7 +60,7 @@ def prepared(lists: Sequence[Sequence[str]]) -> Literals:
                 known[len(head) << 56 | int.from_bytes(head, "big")].append((tail, 1 << number))
     heads = np.array(sorted(known), np.uint64)
     slots = np.zeros(1 << (4 * len(heads) + 1).bit_length(), np.uint64)
-    _fill(heads, slots)
+    fill(heads * _FACTOR, heads, slots)
     found = [known.get(int(head), []) for head in slots]
     every = [one for several in found for one in several]
     is_long = heads >> np.uint64(56) >= _LONG_WIDTH
@@ -85,12 +86,6 @@ def _occurring(values: NDArray[np.uint64]) -> NDArray[np.bool_]:
     found = np.zeros(1 << _BITS, np.bool_)
     found[values * _FACTOR >> _SHIFT] = True
     return found
-
-
-@njit(cache=True, nogil=True)
-def _fill(heads, slots):  # type: ignore[no-untyped-def]
-    for head in heads:
-        slots[place_of(head * _FACTOR, head, slots)] = head
 
 
 @njit(inline="always")

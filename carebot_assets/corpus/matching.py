@@ -28,6 +28,7 @@ from carebot_assets.corpus.kernels import (
     _room,
     _windows,
 )
+from carebot_assets.corpus.variants import converted
 
 _NUMBER = np.uint64(0x23)  # stands for every number where numbers are alike
 # Bits by which the table of starts in a `Lookup` is coarser than its bitmap.
@@ -100,18 +101,14 @@ def find(text: pl.Series, wanted: Lookup) -> tuple[Int64s, Int64s]:
 @lru_cache(maxsize=1)
 def _table() -> NDArray[np.uint32]:
     """The table of `kernels`, folded further."""
-    import opencc
-
     table = kernels._table().copy()
     for code in range(len(table)):
         plain = unicodedata.normalize("NFKC", chr(code))
         if len(plain) == 1 and plain != chr(code) and ord(plain) < len(table):
             table[code] = table[ord(plain)]
-    # All at once; a line a character, so that no two are taken for a word.
     kinds = table >> np.uint32(24)
     characters = [chr(code) for code in np.flatnonzero(kinds == CJK) if chr(code).isprintable()]
-    simplified = opencc.OpenCC("t2s").convert("\n".join(characters)).split("\n")
-    for character, simple in zip(characters, simplified, strict=True):
+    for character, simple in zip(characters, converted(characters, "t2s"), strict=True):
         if len(simple) == 1 and ord(simple) < len(table):
             table[ord(character)] = table[ord(simple)]
     return table

@@ -5,6 +5,7 @@ Chinese words, where a traditional character counts as much as its simplified fo
 name files of its own: `unit<TAB>count` lines.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -15,11 +16,13 @@ from numpy.typing import NDArray
 
 from carebot_assets import word_counts
 from carebot_assets.corpus import lexicons
+from carebot_assets.corpus.variants import converted, han_variants
+from carebot_assets.corpus.wording import fill
 
 # What an unknown word or character gets, as in datatrove's `UnigramLogProbFilter`.
 UNKNOWN = float(np.log(1e-9))
 NUM_WORDS = 30_000
-_FNV_OFFSET, _FNV_PRIME, _MASK = 0xCBF29CE484222325, 0x100000001B3, (1 << 64) - 1
+_FNV_OFFSET, _FNV_PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
 # Stop words that are written with another character in traditional text.
 _TRADITIONAL = dict(zip("与为对将这", "與為對將這", strict=True))
 
@@ -38,12 +41,12 @@ class Unigrams(NamedTuple):
     char_stops: NDArray[np.int8]
 
 
-def word_hash(word: str) -> int:
+def word_hashes(words: Sequence[str]) -> NDArray[np.uint64]:
     """FNV-1a over code points, as the compiled passes hash a folded word."""
-    value = _FNV_OFFSET
-    for char in word:
-        value = (value ^ ord(char)) * _FNV_PRIME & _MASK
-    return value or 1
+    values = np.full(len(words), _FNV_OFFSET, np.uint64)
+    for column in np.array(words, np.str_).view(np.uint32).reshape(len(words), -1).T:
+        values = np.where(column > 0, (values ^ column) * _FNV_PRIME, values)
+    return values
 
 
 def load(paths: dict[str, str] | None = None) -> Unigrams:
@@ -61,15 +64,11 @@ def _load(english: str | None, chinese: str | None) -> Unigrams:
     stops = {word: i for i, word in enumerate(lexicons.STOP_WORDS_EN)}
     names = list(dict.fromkeys([*words, *stops]))
     size = 1 << (2 * len(names)).bit_length()
-    slots = np.zeros(size, np.uint64)
+    slots, keys = np.zeros(size, np.uint64), word_hashes(names)
+    places = fill(keys, keys, slots)
     values, numbers = np.full(size, UNKNOWN), np.full(size, -1, np.int8)
-    for name in names:
-        key = word_hash(name)
-        slot = (key ^ key >> 32) & (size - 1)
-        while slots[slot]:
-            slot = (slot + 1) & (size - 1)
-        slots[slot], values[slot] = key, words.get(name, UNKNOWN)
-        numbers[slot] = stops.get(name, -1)
+    values[places] = [words.get(name, UNKNOWN) for name in names]
+    numbers[places] = [stops.get(name, -1) for name in names]
     chars, char_stops = np.full(0x10000, UNKNOWN), np.full(0x10000, -1, np.int8)
     for char, value in characters.items():
         if ord(char) < len(chars):
@@ -87,12 +86,9 @@ def log_probabilities(lang: str, path: str | None = None) -> dict[str, float]:
         ValueError: the file is missing or has lines of another form.
     """
     frame = _default(lang) if path is None else _own(lang, Path(path))
-    unit = pl.col("unit").str.to_lowercase()
+    counts = frame.with_columns(unit=pl.col("unit").str.to_lowercase())
     if lang == "zh":
-        unit = unit.str.split("")
-    counts = frame.with_columns(unit=unit)
-    if lang == "zh":
-        counts = counts.explode("unit").filter(pl.col("unit").str.len_chars() == 1)
+        counts = _by_character(counts)
     counts = counts.group_by("unit").agg(pl.col("count").sum())
     if lang == "zh" and path is None:
         counts = _with_traditional(counts)
@@ -108,16 +104,19 @@ def _default(lang: str) -> pl.DataFrame:
     return frame.head(NUM_WORDS) if lang == "en" else frame
 
 
+def _by_character(words: pl.DataFrame) -> pl.DataFrame:
+    codes = np.frombuffer("".join(words["unit"]).encode("utf-32-le"), np.uint32)
+    sizes = words["unit"].str.len_chars()
+    counts = np.bincount(codes, np.repeat(words["count"].to_numpy(), sizes.to_numpy()))
+    found = np.flatnonzero(counts)
+    return pl.DataFrame({"unit": [chr(code) for code in found], "count": counts[found]})
+
+
 def _with_traditional(counts: pl.DataFrame) -> pl.DataFrame:
     """A traditional character counts as much as its simplified form, where that counts more."""
-    from opencc import OpenCC
-
-    from carebot_assets.corpus.alphabet import han_variants
-
     known = dict(counts.iter_rows())
     traditional = han_variants()["traditional"]
-    simplified = OpenCC("t2s").convert("\n".join(traditional)).split("\n")
-    for char, plain in zip(traditional, simplified, strict=True):
+    for char, plain in zip(traditional, converted(traditional, "t2s"), strict=True):
         if plain in known:
             known[char] = max(known.get(char, 0.0), known[plain])
     return pl.DataFrame({"unit": list(known), "count": list(known.values())})

@@ -72,6 +72,16 @@ def place_of(hashed, value, slots):  # type: ignore[no-untyped-def]
     return slot
 
 
+@njit(cache=True, nogil=True)
+def fill(hashed, values, slots):  # type: ignore[no-untyped-def]
+    """Put values, none of them 0, into an open hash table; returns their slots."""
+    places = np.empty(len(values), np.int64)
+    for i in range(len(values)):
+        places[i] = place_of(hashed[i], values[i], slots)
+        slots[places[i]] = values[i]
+    return places
+
+
 @njit(inline="always")
 def bits_of(mask):  # type: ignore[no-untyped-def]
     count = 0

@@ -9,6 +9,7 @@ from itertools import chain
 import polars as pl
 
 from carebot_assets import parquet
+from carebot_assets.corpus.variants import converted
 
 _CODES = (range(0xD800), range(0xF900, 0x34000), range(0xE0000, 0xE01F0))
 
@@ -57,11 +58,8 @@ def units_of(text: str) -> list[str]:
 
 @lru_cache(maxsize=1)
 def _simplified() -> dict[str, str]:
-    import opencc
-
-    # A line a character, so that no two are taken for a word.
     every = [chr(code) for code in range(0x4E00, 0xA000)]
-    simple = opencc.OpenCC("t2s").convert("\n".join(every)).split("\n")
+    simple = converted(every, "t2s")
     return {one: other for one, other in zip(every, simple, strict=True) if one != other}
 
 
