@@ -29,8 +29,8 @@ CLASS_SHIFT, CLASS_MASK = 17, 0xF
 # which only those met in Chinese and English text are listed; a closing mark may end any line, a
 # stop a sentence.
 C4_END, TERMINAL, CLOSING, BULLET, LEAD_2, LEAD_3, TAIL, GBK, STOP = (1 << i for i in range(21, 30))
-COUNTED = 1 << 30
-"""A character that is counted by itself, not only among those of its class."""
+COUNTED, BRACKET = 1 << 30, 1 << 31
+"""Characters that are counted by themselves, not only among those of their class; `[` and `{`."""
 HASH, DOT, ELLIPSIS = 0x23, 0x2E, 0x2026
 
 _C4_ENDS = ".?!\"'"
@@ -51,6 +51,7 @@ _MARKS = (
     *((_C4_ENDS, C4_END), (_TERMINALS, TERMINAL), (_CLOSINGS, CLOSING), (_BULLETS, BULLET)),
     *((_LEADS_2, LEAD_2), (_LEADS_3, LEAD_3), (_TAILS, TAIL), (_AS_GBK, GBK), (_STOPS, STOP)),
     ("#.\u2026" + _LEADS_2 + _LEADS_3 + _TAILS + _AS_GBK, COUNTED),
+    ("[{", BRACKET),
 )
 
 

@@ -138,7 +138,11 @@ def _measure(data, offsets, table, tables, is_zh, has_phrase, longest):  # type:
     num_texts = len(offsets) - 1
     found = np.zeros((num_texts, len(MEASURES)), np.float64)
     codes, entries = np.empty(longest, np.uint32), np.empty(longest, np.uint32)
-    spare = (np.empty(longest, np.uint32), np.empty(longest, np.uint32))
+    spare = (
+        np.empty(longest, np.uint32),
+        np.empty(longest, np.uint32),
+        np.empty(longest + 1, np.uint32),
+    )
     hashes, prefix = np.empty(longest + 1, np.uint64), np.empty(longest + 1, np.uint64)
     chars, joins = np.empty(longest + 2, np.int64), np.empty(longest + 2, np.int64)
     starts, places = np.empty(longest + 2, np.int64), np.empty(longest + 2, np.int64)

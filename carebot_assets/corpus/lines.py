@@ -7,6 +7,7 @@ import numpy as np
 from numba import njit
 
 from carebot_assets.corpus.alphabet import (
+    BRACKET,
     BULLET,
     C4_END,
     CLOSING,
@@ -134,29 +135,45 @@ def _is_short_c4(codes, entries, begin, end, is_zh):  # type: ignore[no-untyped-
 
 @njit(inline="always")
 def _has_long_word(entries, begin, end):  # type: ignore[no-untyped-def]
-    length = 0
-    if end - begin > MAX_C4_WORD_CHARS:
-        for i in range(begin, end):
-            length = 0 if class_of(entries[i]) == SPACE else length + 1
-            if length > MAX_C4_WORD_CHARS:
-                return True
+    # One of so many characters in a row is looked at, and what is around it.
+    for i in range(begin + MAX_C4_WORD_CHARS, end, MAX_C4_WORD_CHARS + 1):
+        first, last = i, i
+        while first >= begin and class_of(entries[first]) != SPACE:
+            first -= 1
+        while last < end and class_of(entries[last]) != SPACE:
+            last += 1
+        if last - first - 1 > MAX_C4_WORD_CHARS:
+            return True
     return False
 
 
 @njit(cache=True, nogil=True)
-def _c4_line(codes, entries, begin, end, has_bracket, is_zh, has_phrase, spare):  # type: ignore[no-untyped-def]
-    """What C4 makes of a stripped line: (kept, sentences, lorem ipsum, curly bracket)."""
+def _sentences(codes, entries, begin, end):  # type: ignore[no-untyped-def]
+    """Sentences that end in a stretch, and where the last one does."""
+    sentences, after = 0, begin
+    for i in range(begin, end):
+        if _ends_sentence(codes, entries, i, end):
+            sentences, after = sentences + 1, i + 1
+    return sentences, after
+
+
+@njit(cache=True, nogil=True)
+def _c4_line(codes, entries, begin, end, ends, has_bracket, is_zh, has_phrase, spare):  # type: ignore[no-untyped-def]
+    """What C4 makes of a stripped line: (kept, sentences, lorem ipsum, curly bracket).
+
+    `ends` is what `_sentences` says of it, where it has no bracket.
+    """
     rest_codes, rest_entries, first, last = codes, entries, begin, end - 1
     if has_bracket:
         rest_codes, rest_entries, first = spare[0], spare[1], 0
         last = _without_citations(codes, entries, begin, end, rest_codes, rest_entries) - 1
         if last < 0:
             return False, 0, False, False
-    ends = np.uint32(C4_END | CLOSING | TERMINAL) if is_zh else np.uint32(C4_END)
+    marks = np.uint32(C4_END | CLOSING | TERMINAL) if is_zh else np.uint32(C4_END)
     dots = 0
     while last - dots >= first and dots < 3 and rest_codes[last - dots] == DOT:
         dots += 1
-    if not rest_entries[last] & ends or dots == 3:
+    if not rest_entries[last] & marks or dots == 3:
         return False, 0, False, False
     if _is_short_c4(codes, entries, begin, end, is_zh):
         return False, 0, False, False
@@ -166,13 +183,12 @@ def _c4_line(codes, entries, begin, end, has_bracket, is_zh, has_phrase, spare):
         return False, 0, True, False
     if has_phrase and _holds(codes, entries, begin, end, JAVASCRIPT, JAVASCRIPT + 1):
         return False, 0, False, False
-    sentences, after, has_curly = 0, first, False
-    for i in range(first, last + 1):
-        has_curly |= rest_codes[i] == _CURLY
-        if _ends_sentence(rest_codes, rest_entries, i, last + 1):
-            sentences, after = sentences + 1, i + 1
-    if has_curly:
-        return False, 0, False, True
+    sentences, after = ends
+    if has_bracket:
+        for i in range(first, last + 1):
+            if rest_codes[i] == _CURLY:
+                return False, 0, False, True
+        sentences, after = _sentences(rest_codes, rest_entries, first, last + 1)
     if has_phrase and _holds(codes, entries, begin, end, POLICY, len(NEEDLES)):
         return False, 0, False, False
     while after <= last and class_of(rest_entries[after]) == SPACE:
@@ -191,12 +207,24 @@ def _seen(value, slots, stamps, stamp, mask):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
+def _hash(codes, begin, end):  # type: ignore[no-untyped-def]
+    """Hash of a stretch: a sum over characters and their places, of which none waits for another."""
+    stretch = codes[begin:end]  # from 0 on, or no places would be taken at once
+    total = np.uint64(len(stretch))
+    for i in range(len(stretch)):
+        value = (np.uint64(stretch[i]) + np.uint64(i) * _PARAGRAPH) * _FNV_PRIME
+        total += (value ^ (value >> np.uint64(32))) * _SENTENCE
+    return mix(total)
+
+
+@njit(cache=True, nogil=True)
 def lines(codes, entries, count, is_zh, has_phrase, spare, table, row):  # type: ignore[no-untyped-def]
     """Measures of lines in the order of `LINE_MEASURES` (see `counting`).
 
     A paragraph is hashed by the hashes of its lines; a sentence ends at a line's end at the latest.
     """
     slots, stamps, stamp, mask = table
+    solid = spare[2]
     row[:] = 0.0
     short = SHORT_LINE_CHARS_ZH if is_zh else SHORT_LINE_CHARS
     num_all, num, newlines, repeated, repeated_chars = 0, 0, 0, 0, 0
@@ -207,34 +235,43 @@ def lines(codes, entries, count, is_zh, has_phrase, spare, table, row):  # type:
     urls, scripts, kept, sentences, lorem, curly = 0, 0, 0, 0, 0, 0
     i = 0
     while i < count:
-        begin, first, last, value, has_bracket = i, -1, -1, _FNV_OFFSET, False
-        chars, width, sentence = 0, 0, _FNV_OFFSET
+        begin = i
         while i < count and codes[i] != _NEWLINE:
-            code, entry = codes[i], entries[i]
-            value = (value ^ np.uint64(code)) * _FNV_PRIME
-            kind = class_of(entry)
-            if kind != SPACE:
-                first, last = (i if first < 0 else first), i
-                chars += 1
-                width += 2 if HAN <= kind <= KANA else 1
-                sentence = (sentence ^ np.uint64(folded(code, entry))) * _FNV_PRIME
-                has_bracket |= code == _BRACKET
-                if _ends_sentence(codes, entries, i, count):
-                    sentence_chars += chars
-                    is_long = width >= MIN_SENTENCE_WIDTH
-                    if is_long and _seen(mix(sentence ^ _SENTENCE), slots, stamps, stamp, mask):
-                        same_sentence_chars += chars
-                    chars, width, sentence = 0, 0, _FNV_OFFSET
             i += 1
-        end = i
+        end, marks = i, np.uint32(0)
+        for entry in entries[begin:end]:
+            marks |= entry
+        value = _hash(codes, begin, end)
+        first, last = begin, end - 1
+        while first < end and class_of(entries[first]) == SPACE:
+            first += 1
+        while last > first and class_of(entries[last]) == SPACE:
+            last -= 1
+        if first == end:
+            first = last = -1
+        # What is no space is put in a row, without a branch: where words end cannot be foretold.
+        chars, num_cjk, num_ends, after = 0, 0, 0, begin
+        for j in range(begin, end):
+            entry = entries[j]
+            kind = class_of(entry)
+            solid[chars] = folded(codes[j], entry)
+            chars += kind != SPACE
+            num_cjk += kind - np.uint32(HAN) <= np.uint32(KANA - HAN)
+            if entry & np.uint32(STOP) and _ends_sentence(codes, entries, j, count):
+                sentence_chars += chars
+                is_long = chars + num_cjk >= MIN_SENTENCE_WIDTH
+                if is_long and _seen(
+                    _hash(solid, 0, chars) ^ _SENTENCE, slots, stamps, stamp, mask
+                ):
+                    same_sentence_chars += chars
+                chars, num_cjk, num_ends, after = 0, 0, num_ends + 1, j + 1
         sentence_chars += chars
-        is_long = width >= MIN_SENTENCE_WIDTH
-        if is_long and _seen(mix(sentence ^ _SENTENCE), slots, stamps, stamp, mask):
+        is_long = chars + num_cjk >= MIN_SENTENCE_WIDTH
+        if is_long and _seen(_hash(solid, 0, chars) ^ _SENTENCE, slots, stamps, stamp, mask):
             same_sentence_chars += chars
         newlines += i < count
         i += 1
         num_all += 1
-        value = mix(value)
         if end > begin:
             paragraph = (paragraph ^ value) * _FNV_PRIME
             paragraph_chars += end - begin + (paragraph_chars > 0)
@@ -266,7 +303,18 @@ def lines(codes, entries, count, is_zh, has_phrase, spare, table, row):  # type:
             is_short = end - begin <= FURNITURE_CHARS
             urls += is_short and _holds(codes, entries, begin, end, 0, NUM_URLS)
             scripts += _holds(codes, entries, begin, end, JAVASCRIPT, JAVASCRIPT + 1)
-        found = _c4_line(codes, entries, first, last + 1, has_bracket, is_zh, has_phrase, spare)
+        has_bracket = marks & np.uint32(BRACKET) != 0
+        found = _c4_line(
+            codes,
+            entries,
+            first,
+            last + 1,
+            (num_ends, after),
+            has_bracket,
+            is_zh,
+            has_phrase,
+            spare,
+        )
         kept += found[0]
         sentences += found[1]
         lorem += found[2]
