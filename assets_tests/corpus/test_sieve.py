@@ -95,7 +95,8 @@ def test_no_pairs_and_no_texts() -> None:
     assert sieve.holding(pl.Series([], dtype=pl.String), pairs(("ab", "cd"))).to_list() == []
 
 
-def test_more_texts_than_are_decoded_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sieve, "_TEXTS", 3)
+def test_many_texts_and_a_part_of_them() -> None:
     texts = pl.Series(["ab cd" if i % 4 == 1 else "cd" for i in range(11)])
-    assert sieve.holding(texts, pairs(("ab", "cd"))).arg_true().to_list() == [1, 5, 9]
+    wanted = pairs(("ab", "cd"))
+    assert sieve.holding(texts, wanted).arg_true().to_list() == [1, 5, 9]
+    assert sieve.holding(texts[4:], wanted).arg_true().to_list() == [1, 5]

@@ -208,7 +208,7 @@ def _seen(value, slots, stamps, stamp, mask):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _hash(codes, begin, end):  # type: ignore[no-untyped-def]
-    """Hash of a stretch: a sum over characters and their places, of which none waits for another."""
+    """Hash of a stretch: a sum over its characters and their places, none waiting for another."""
     stretch = codes[begin:end]  # from 0 on, or no places would be taken at once
     total = np.uint64(len(stretch))
     for i in range(len(stretch)):

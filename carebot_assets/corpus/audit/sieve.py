@@ -5,7 +5,7 @@ does is looked at letter by letter. Importing this module imports numba; import 
 """
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -17,18 +17,20 @@ from carebot_assets.corpus.audit import plain
 _BASE = np.uint64(0x9E3779B97F4A7C15)
 _SHIFT = np.uint64(29)
 _MANY, _UNCLEAR = np.uint32(0x200000), np.uint32(0xFFFFFFFF)
-# Leading bits of a hash that are looked up first, in a table that fits a cache.
-_FINE = np.uint64(64 - 18)
-# Letters that one character may become, and texts decoded at once: four bytes a character.
-_MOST, _TEXTS = 4, 1024
+# What is looked up first: the low bits of at most twelve letters, by leading bits of a hash.
+_LOW, _LOW_BITS, _MOST_LAST = np.uint64(31), np.uint64(5), 12
+_BITS = 20
+_FINE = np.uint64(64 - _BITS)
+_MOST = 4  # letters that one character may become
 
 
 class Pairs(NamedTuple):
     """Strings to search for, told by their first letters, and which of them belong together.
 
     `narrow` and `wide` are the numbers of letters that are hashed, `slots` an open hash table (0 is
-    empty), `ids` the string of each slot, `bits` the leading bits that occur; those that string `i`
-    is in a pair with are `partners[starts[i] : starts[i + 1]]`.
+    empty), `ids` the string of each slot; those that string `i` is in a pair with are
+    `partners[starts[i] : starts[i + 1]]`. `bits` says bit by bit what the last of the hashed
+    letters may be, a row for each number of them.
     """
 
     narrow: int
@@ -37,7 +39,7 @@ class Pairs(NamedTuple):
     ids: NDArray[np.int64]
     starts: NDArray[np.int64]
     partners: NDArray[np.int64]
-    bits: NDArray[np.bool_]
+    bits: NDArray[np.uint64]
 
 
 class _Folds(NamedTuple):
@@ -66,28 +68,23 @@ def pairs(frame: pl.DataFrame) -> Pairs:
     heads = known.unique("id").sort("id")["head"]
     size = 1 << (4 * len(heads) + 1).bit_length()
     slots, ids = np.zeros(size, np.uint64), np.zeros(size, np.int64)
-    _put(_codes(heads), heads.str.len_chars().cast(pl.Int64).cum_sum().to_numpy(), slots, ids)
+    ends = heads.str.len_chars().cast(pl.Int64).cum_sum().to_numpy()
+    bits = np.zeros((2, 1 << _BITS >> 6), np.uint64)
+    _put(_codes(heads), ends, narrow, slots, ids, bits)
     sides = frame.join(known, left_on="one", right_on="string")
     sides = sides.join(known, left_on="other", right_on="string").select(a="id", b="id_right")
     both = pl.concat([sides, sides.select(a="b", b="a")]).unique().sort("a", "b")
     counts = np.bincount(both["a"].to_numpy(), minlength=len(heads))
     starts = np.concatenate(([0], np.cumsum(counts)))
-    bits = np.zeros(1 << (64 - int(_FINE)), np.bool_)
-    bits[slots[slots > 0] >> _FINE] = True
     return Pairs(narrow, wide, slots, ids, starts, both["b"].to_numpy(), bits)
 
 
 def holding(texts: pl.Series, wanted: Pairs) -> pl.Series:
     """Whether the letters of each text hold both of a pair; true, too, where a character's letters
     depend on its neighbours."""
-    found = [np.empty(0, np.bool_)]
-    for first in range(0, len(texts), _TEXTS):
-        some = texts.slice(first, _TEXTS)
-        codes = _codes(some)
-        ends = some.str.len_chars().cast(pl.Int64).cum_sum().to_numpy()
-        longest = _MOST * int(some.str.len_chars().max() or 0)  # type: ignore[arg-type]
-        found.append(_holding(codes, ends, tuple(_folds()), tuple(wanted), longest))
-    return pl.Series(texts.name, np.concatenate(found))
+    data, offsets = _bytes(texts)
+    longest = _MOST * int(texts.str.len_chars().max() or 0)  # type: ignore[arg-type]
+    return pl.Series(texts.name, _holding(data, offsets, tuple(_folds()), tuple(wanted), longest))
 
 
 @lru_cache(maxsize=1)
@@ -119,6 +116,14 @@ def _codes(texts: pl.Series) -> NDArray[np.uint32]:
     return np.frombuffer("".join(texts).encode("utf-32-le"), np.uint32)
 
 
+def _bytes(texts: pl.Series) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """UTF-8 of all texts in a row, and where each begins; the last number is the end."""
+    array: Any = texts.to_arrow(compat_level=pl.CompatLevel.oldest())
+    _, offsets, data = array.buffers()
+    bounds = np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(array) + 1]
+    return np.frombuffer(data or b"", np.uint8), bounds
+
+
 @njit(inline="always")
 def _mixed(value, width):  # type: ignore[no-untyped-def]
     """The hash as it is kept; never 0."""
@@ -135,24 +140,39 @@ def _slot(value, slots):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always")
-def _power(width):  # type: ignore[no-untyped-def]
-    power = np.uint64(1)
-    for _ in range(width):
-        power *= _BASE
-    return power
+def _hash(letters, begin, end):  # type: ignore[no-untyped-def]
+    value = np.uint64(0)
+    for i in range(begin, end):
+        value = value * _BASE + np.uint64(letters[i])
+    return _mixed(value, end - begin)
+
+
+@njit(inline="always")
+def _place(last, width):  # type: ignore[no-untyped-def]
+    """Where the bit for the last letters of so many stands, as a word and a bit of it."""
+    aside = np.uint64(64 - 5 * min(_MOST_LAST, width))
+    place = (last << aside) * _BASE >> _FINE
+    return place >> np.uint64(6), place & np.uint64(63)
+
+
+@njit(inline="always")
+def _with(letter, last):  # type: ignore[no-untyped-def]
+    return last << _LOW_BITS | np.uint64(letter) & _LOW
 
 
 @njit(cache=True, nogil=True)
-def _put(codes, ends, slots, ids):  # type: ignore[no-untyped-def]
-    """Put strings, one after the other in `codes`, into the table by their numbers."""
+def _put(codes, ends, narrow, slots, ids, bits):  # type: ignore[no-untyped-def]
+    """Put strings, one after the other in `codes`, into the tables by their numbers."""
     begin = 0
     for number in range(len(ends)):
-        value = np.uint64(0)
-        for i in range(begin, ends[number]):
-            value = value * _BASE + np.uint64(codes[i])
-        value = _mixed(value, ends[number] - begin)
+        value, last = _hash(codes, begin, ends[number]), np.uint64(0)
         slot = _slot(value, slots)
         slots[slot], ids[slot] = value, number
+        for i in range(begin, ends[number]):
+            last = _with(codes[i], last)
+        width = ends[number] - begin
+        word, bit = _place(last, width)
+        bits[np.int64(width > narrow), word] |= np.uint64(1) << bit
         begin = ends[number]
 
 
@@ -178,12 +198,20 @@ def _add(letter, out, count, run):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _letters(codes, begin, end, folds, out):  # type: ignore[no-untyped-def]
+def _letters(data, begin, end, folds, out):  # type: ignore[no-untyped-def]
     """Letters of a text, as `plain.letters`; returns their number, or -1 where one is unclear."""
     single, rest, starts = folds
-    count, run = 0, 0
-    for i in range(begin, end):
-        letter = single[codes[i]] if codes[i] < len(single) else np.uint32(0)
+    count, run, i = 0, 0, begin
+    while i < end:
+        # How many bytes a character has says its first one; each further one brings six bits.
+        code, size = np.uint32(data[i]), 1
+        if code >= 0x80:
+            size = 2 + (code >= 0xE0) + (code >= 0xF0)
+            code &= np.uint32(0x7F >> size)
+            for j in range(i + 1, i + size):
+                code = code << np.uint32(6) | np.uint32(data[j] & 0x3F)
+        i += size
+        letter = single[code] if code < len(single) else np.uint32(0)
         if letter < _MANY:
             count, run = _add(letter, out, count, run)
         elif letter == _UNCLEAR:
@@ -195,27 +223,19 @@ def _letters(codes, begin, end, folds, out):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _holding(codes, ends, folds, wanted, longest):  # type: ignore[no-untyped-def]
+def _holding(data, offsets, folds, wanted, longest):  # type: ignore[no-untyped-def]
     narrow, wide, slots, ids, starts, partners, bits = wanted
-    found = np.zeros(len(ends), np.bool_)
+    found = np.zeros(len(offsets) - 1, np.bool_)
     seen = np.full(len(starts), -1)
     text = np.empty(longest, np.uint32)
-    out_narrow, out_wide = _power(narrow), _power(wide)
-    begin = 0
-    for d in range(len(ends)):
-        count = _letters(codes, begin, ends[d], folds, text)
-        begin, found[d] = ends[d], count < 0
-        one, other = np.uint64(0), np.uint64(0)
+    for d in range(len(found)):
+        count = _letters(data, offsets[d], offsets[d + 1], folds, text)
+        found[d], last = count < 0, np.uint64(0)
         for i in range(count):
-            letter = np.uint64(text[i])
-            one, other = one * _BASE + letter, other * _BASE + letter
-            if i >= narrow:
-                one -= np.uint64(text[i - narrow]) * out_narrow
-            if i >= wide:
-                other -= np.uint64(text[i - wide]) * out_wide
-            a, b = _mixed(one, narrow), _mixed(other, wide)
-            if bits[a >> _FINE] and i + 1 >= narrow:
-                found[d] |= _meets(a, slots, ids, starts, partners, seen, d)
-            if bits[b >> _FINE] and i + 1 >= wide:
-                found[d] |= _meets(b, slots, ids, starts, partners, seen, d)
+            last = _with(text[i], last)
+            for row, width in enumerate((narrow, wide)):
+                word, bit = _place(last, width)
+                if bits[row, word] >> bit & np.uint64(1) and i + 1 >= width:
+                    value = _hash(text, i + 1 - width, i + 1)
+                    found[d] |= _meets(value, slots, ids, starts, partners, seen, d)
     return found
