@@ -1,11 +1,16 @@
 """The domain classifier: trained, calibrated, corrected to the corpus, and applied."""
 
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+from scipy.sparse import csr_matrix
+from scipy.special import softmax
+from sklearn.linear_model import LogisticRegression
 
 from assets_tests.raters.test_heads import DOMAIN, ENCODER, WORDS, labelled
 from carebot_assets.raters import classifier
@@ -63,6 +68,29 @@ def test_outputs_are_corrected_to_the_shares_of_the_corpus(tmp_path: Path) -> No
     assert found["even"][0] > 0.12 and found["drawn"][0] == pytest.approx(0.05, abs=0.02)
     assert found["drawn"][1] > found["even"][1] + 0.15
     assert found["drawn"][2] > found["even"][2]
+
+
+@pytest.mark.parametrize("num_labels", [2, 4])
+@pytest.mark.parametrize("as_rows", [csr_matrix, np.asarray])
+def test_fewer_rows_than_columns_give_the_head_that_all_columns_give(
+    num_labels: int, as_rows: Callable[[np.ndarray], Any]
+) -> None:
+    rng = np.random.default_rng(4)
+    vectors = rng.normal(size=(40, 90)) * (rng.random((40, 90)) < 0.2)
+    vectors[1], vectors[2] = vectors[0], 0.0  # rows that span nothing of their own
+    truth = rng.integers(0, num_labels, 40)
+    weight, bias = classifier.fit(as_rows(vectors), truth, num_labels)
+    exact = LogisticRegression(
+        C=classifier.C, class_weight="balanced", tol=1e-10, max_iter=10_000
+    ).fit(vectors, truth)
+    found = softmax(vectors @ weight.T + bias, axis=1)
+    np.testing.assert_allclose(found, exact.predict_proba(vectors), atol=2e-3)
+
+
+def test_rows_of_nothing_are_told_by_how_often_labels_occur() -> None:
+    weight, bias = classifier.fit(csr_matrix((6, 9)), np.array([0, 0, 0, 0, 1, 1]), 2)
+    assert not weight.any()
+    assert bias[0] == pytest.approx(bias[1], abs=1e-3)
 
 
 @pytest.mark.parametrize("lang", ["zh", "en"])

@@ -26,6 +26,10 @@ KIND = "domain classifier"
 # few dense columns of a sentence encoder separate as well with it.
 C = 100.0
 CALIBRATION_FOLDS = 3
+# Rows up to which a basis of their span is cheaper than their columns, and the share of the longest
+# direction below which another one is rounding.
+MAX_SPAN = 2000
+SPAN_TOLERANCE = 1e-10
 # Limits of the temperature, and how far biases may stray from the labels' shares (a standard
 # deviation): a label with few rows keeps its own.
 TEMPERATURES = (0.05, 20.0)
@@ -124,21 +128,43 @@ def _shares(truth: np.ndarray, stands_for: np.ndarray, num: int) -> np.ndarray:
 
 
 def fit(vectors: Any, truth: np.ndarray, num_labels: int) -> tuple[np.ndarray, np.ndarray]:
-    """Weight and bias of a class-balanced softmax, one row a label."""
+    """Weight and bias of a class-balanced softmax, one row a label.
+
+    Where rows are fewer than columns, as among hashed n-grams, it is fitted in an orthonormal basis
+    of the rows' span, in which the best weights lie and the ridge is the same.
+    """
     from sklearn.linear_model import LogisticRegression
 
-    model = LogisticRegression(C=C, class_weight="balanced", max_iter=300).fit(vectors, truth)
+    model = LogisticRegression(C=C, class_weight="balanced", max_iter=300)
+    if len(truth) < min(vectors.shape[1], MAX_SPAN):
+        places, to_rows = _in_their_span(vectors)
+        coefficients = (model.fit(places, truth).coef_ @ to_rows) @ vectors
+    else:
+        coefficients = model.fit(vectors, truth).coef_
     weight = np.zeros((num_labels, vectors.shape[1]), np.float32)
     # A label that is missing here (in a fold) is all but impossible.
     bias = np.full(num_labels, -30.0, np.float32)
     if len(model.classes_) == 2:  # the binary form has one row for both
-        rows, terms = np.vstack([-model.coef_, model.coef_]) / 2, np.hstack(
+        rows, terms = np.vstack([-coefficients, coefficients]) / 2, np.hstack(
             [-model.intercept_, model.intercept_]
         ) / 2  # fmt: skip
     else:
-        rows, terms = model.coef_, model.intercept_
+        rows, terms = coefficients, model.intercept_
     weight[model.classes_], bias[model.classes_] = rows, terms
     return weight, bias
+
+
+def _in_their_span(rows: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Coordinates of rows in an orthonormal basis of their span, and that basis as sums of rows."""
+    from scipy.sparse import issparse
+
+    products = rows @ rows.T
+    gram = products.toarray() if issparse(products) else products
+    values, directions = np.linalg.eigh(gram.astype(np.float64))
+    is_inside = values > values.max() * SPAN_TOLERANCE
+    sizes = np.sqrt(np.where(is_inside, values, 0.0))
+    to_rows = np.divide(directions, sizes, out=np.zeros_like(directions), where=is_inside)
+    return directions * sizes, to_rows.T
 
 
 def predict(
