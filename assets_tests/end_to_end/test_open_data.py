@@ -58,7 +58,7 @@ def _anchor(values: dict[str, Any]) -> None:
 def real(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Place:
     folder = tmp_path_factory.mktemp("real")
     place = Place(folder, _profile(folder))
-    done = place.run("carebot", "run")
+    done = place.run("carebot", "run", "scorecard")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return place
 
