@@ -1,7 +1,7 @@
 """What the language and the length of a text need counted, in one light pass over its bytes.
 
-The same numbers as those of these names among `counting.measures`, which needs longer. Importing
-this module imports numba; import it inside functions.
+Of the same names as among `counting.measures`, which needs longer, the same numbers. Importing this
+module imports numba; import it inside functions.
 """
 
 from functools import lru_cache
@@ -96,13 +96,10 @@ def _outline(data, offsets, entries_of, slots, bits):  # type: ignore[no-untyped
             num_hits += stop > 0
             stops |= stop
         row = found[d]
+        totals = by_class.sum(axis=0)
         row[0] = count
-        num_cjk = 0
-        for kind in range(NUM_CLASSES):
-            total = by_class[0, kind] + by_class[1, kind] + by_class[2, kind] + by_class[3, kind]
-            row[1 + kind] = total
-            num_cjk += total if HAN <= kind <= KANA else 0
-        row[1 + NUM_CLASSES] = num_words + num_cjk
+        row[1 : 1 + NUM_CLASSES] = totals[:NUM_CLASSES]
+        row[1 + NUM_CLASSES] = num_words + totals[HAN : KANA + 1].sum()
         row[2 + NUM_CLASSES], row[3 + NUM_CLASSES] = num_words, num_hits
         row[4 + NUM_CLASSES] = bits_of(stops)
     return found
