@@ -1,4 +1,4 @@
-"""The whole graph on a sample of public files, as their publishers laid them out."""
+"""From a sample of public files, as their publishers laid them out, to the scorecard."""
 
 from pathlib import Path
 from typing import Any

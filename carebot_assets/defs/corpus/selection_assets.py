@@ -54,8 +54,8 @@ def duplicate_clusters(step: Step) -> dict[str, Any]:
     similarity of at least `duplicates.min_similarity`. What an earlier corpus holds
     (`duplicates.against`) goes; of others the source first in `duplicates.prefer_sources`
     survives, then the best by `duplicates.best_by` (the longest text), then the first by source
-    name and doc_id. Nothing is removed for resembling a document that is itself removed. Joined
-    band by band in DuckDB within `duplicates.memory_limit_mb`.
+    name and doc_id. Nothing is removed for resembling a document that is itself removed. Hashes of
+    bands that may be of two documents are joined in DuckDB within `duplicates.memory_limit_mb`.
     """
     chosen = step.settings.duplicates
     with TemporaryDirectory(dir=step.draft.dir) as folder:
