@@ -8,7 +8,7 @@ from functools import cache
 from itertools import pairwise
 
 from carebot_assets.corpus import alphabet, lexicons, unigrams, variants
-from carebot_assets.corpus.lines import PHRASES
+from carebot_assets.corpus.line_phrases import PHRASES
 
 TRADITIONAL_STOPS = dict(zip("與為對將這", "与为对将这", strict=True))
 MOJIBAKE = re.compile(

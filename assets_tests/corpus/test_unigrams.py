@@ -44,6 +44,15 @@ def test_own_files(tmp_path: Path) -> None:
     assert mean_log_probability("kidney", en=english) == pytest.approx(unigrams.UNKNOWN)
 
 
+def test_one_huge_unit_costs_what_it_holds(tmp_path: Path) -> None:
+    """Thirty thousand units as wide as it would be 120 GB."""
+    file = tmp_path / "en.tsv"
+    units = ["x" * 1_000_000, *(f"word{n}" for n in range(30_000))]
+    file.write_text("".join(f"{unit}\t1\n" for unit in units), "utf-8")
+    assert mean_log_probability("x" * 1_000_000, en=file) == pytest.approx(math.log(1 / 30_001))
+    assert mean_log_probability("y", en=file) == pytest.approx(unigrams.UNKNOWN)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

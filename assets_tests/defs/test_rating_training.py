@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from assets_tests.conftest import rows_of
-from assets_tests.defs.test_rating_stages import SEEDS, SHARD, run, store  # noqa: F401 - a fixture
+from assets_tests.defs.rating_stage import SEEDS, SHARD, run, store  # noqa: F401 - a fixture
 from assets_tests.training.conftest import write_encoder
 from carebot_assets.defs.checking import CHECKS, Shelf
 from carebot_assets.defs.domain import assets as domain

@@ -119,24 +119,30 @@ def folded(code, entry):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always")
-def decoded(data, i, entries_of):  # type: ignore[no-untyped-def]
-    """Code point and table entry of the character at `i` of valid UTF-8, and the next place."""
+def code_at(data, i):  # type: ignore[no-untyped-def]
+    """Code point of the character at `i` of valid UTF-8, and the next place."""
     lead = np.uint32(data[i])
     if lead < 0x80:
-        code, i = lead, i + 1
-    elif lead < 0xE0:
-        code, i = (lead & 0x1F) << 6 | np.uint32(data[i + 1] & 0x3F), i + 2
-    elif lead < 0xF0:
-        middle = np.uint32(data[i + 1] & 0x3F) << 6
-        code, i = (lead & 0x0F) << 12 | middle | np.uint32(data[i + 2] & 0x3F), i + 3
-    else:
-        middle = np.uint32(data[i + 1] & 0x3F) << 12 | np.uint32(data[i + 2] & 0x3F) << 6
-        code, i = (lead & 0x07) << 18 | middle | np.uint32(data[i + 3] & 0x3F), i + 4
+        return lead, i + 1
+    second = np.uint32(data[i + 1] & 0x3F)
+    if lead < 0xE0:
+        return np.uint32((lead & np.uint32(0x1F)) << np.uint32(6) | second), i + 2
+    third = second << np.uint32(6) | np.uint32(data[i + 2] & 0x3F)
+    if lead < 0xF0:
+        return np.uint32((lead & np.uint32(0x0F)) << np.uint32(12) | third), i + 3
+    fourth = third << np.uint32(6) | np.uint32(data[i + 3] & 0x3F)
+    return np.uint32((lead & np.uint32(0x07)) << np.uint32(18) | fourth), i + 4
+
+
+@njit(inline="always")
+def decoded(data, i, entries_of):  # type: ignore[no-untyped-def]
+    """Code point and table entry of the character at `i` of valid UTF-8, and the next place."""
+    code, i = code_at(data, i)
     if code < TABLE_SIZE:
-        return np.uint32(code), entries_of[code], i
+        return code, entries_of[code], i
     # Planes 2 and 3 are ideographs throughout.
     kind = HAN if code < 0x40000 else SYMBOL
-    return np.uint32(code), np.uint32(kind << CLASS_SHIFT), i
+    return code, np.uint32(kind << CLASS_SHIFT), i
 
 
 @njit(cache=True, nogil=True)

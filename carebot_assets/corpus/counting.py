@@ -24,7 +24,8 @@ from carebot_assets.corpus.alphabet import (
     decode,
     folded,
 )
-from carebot_assets.corpus.lines import LINE_MEASURES, PHRASES, lines
+from carebot_assets.corpus.line_phrases import PHRASES
+from carebot_assets.corpus.lines import LINE_MEASURES, lines
 from carebot_assets.corpus.unigrams import Unigrams
 from carebot_assets.corpus.wording import NGRAM_MEASURES, WORD_MEASURES, mask_for, ngrams, words
 
@@ -67,7 +68,7 @@ def measures(
         text: texts; null is empty.
         lang: language of each, of which `zh` counts differently.
         tables: frequencies of words and characters, the built-in ones if none are given.
-        has_phrase: whether each text holds one of `lines.PHRASES`, where that is known already.
+        has_phrase: whether each holds one of `line_phrases.PHRASES`, where that is known already.
 
     Sources: Gopher (Rae et al. 2021, arXiv 2112.11446, section A1.1), C4 (Raffel et al. 2020, arXiv
     1910.10683, section 2.2) and FineWeb (Penedo et al. 2024, arXiv 2406.17557, section 3.4); ties,

@@ -15,7 +15,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from carebot_assets.corpus import alphabet
-from carebot_assets.corpus.alphabet import TABLE_SIZE
+from carebot_assets.corpus.alphabet import TABLE_SIZE, code_at
 
 OTHER, WORD, CJK, SPACE = 0, 1, 2, 3
 _KINDS = np.full(alphabet.CLASS_MASK + 1, OTHER, np.uint32)
@@ -93,33 +93,12 @@ def _mix(z):  # type: ignore[no-untyped-def]
 @njit(inline="always")
 def _decode(data, i, table):  # type: ignore[no-untyped-def]
     """Folded character, class and next position; the bytes are valid UTF-8."""
-    lead = data[i]
-    if lead < 0x80:
-        packed = table[lead]
-        return packed & np.uint32(0xFFFFFF), packed >> np.uint32(24), i + 1
-    if lead < 0xE0:
-        code = (np.uint32(lead & 0x1F) << 6) | np.uint32(data[i + 1] & 0x3F)
-        step = 2
-    elif lead < 0xF0:
-        code = (
-            (np.uint32(lead & 0x0F) << 12)
-            | (np.uint32(data[i + 1] & 0x3F) << 6)
-            | np.uint32(data[i + 2] & 0x3F)
-        )
-        step = 3
-    else:
-        code = (
-            (np.uint32(lead & 0x07) << 18)
-            | (np.uint32(data[i + 1] & 0x3F) << 12)
-            | (np.uint32(data[i + 2] & 0x3F) << 6)
-            | np.uint32(data[i + 3] & 0x3F)
-        )
-        step = 4
+    code, i = code_at(data, i)
     if code < TABLE_SIZE:
         packed = table[code]
-        return packed & np.uint32(0xFFFFFF), packed >> np.uint32(24), i + step
+        return packed & np.uint32(0xFFFFFF), packed >> np.uint32(24), i
     kind = np.uint32(CJK) if code < 0x40000 else np.uint32(OTHER)
-    return np.uint32(code), kind, i + step
+    return code, kind, i
 
 
 @njit(cache=True, nogil=True)

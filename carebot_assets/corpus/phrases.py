@@ -31,7 +31,7 @@ class Phrases:
     """
 
     def __init__(self, own: Mapping[str, str]) -> None:
-        from carebot_assets.corpus import lines, literals
+        from carebot_assets.corpus import line_phrases, literals
 
         self.num_own: dict[str, int] = {}
         self._raw: dict[str, list[str]] = {}
@@ -47,12 +47,12 @@ class Phrases:
             kind: pl.DataFrame({"p": phrases}).select(_marked(pl.col("p")))["p"].to_list()
             for kind, phrases in self._raw.items()
         }
-        lists = [*(self._raw[kind] for kind in KINDS), lines.PHRASES]
+        lists = [*(self._raw[kind] for kind in KINDS), line_phrases.PHRASES]
         self._literals = literals.prepared(lists)
 
     def held(self, texts: pl.Series) -> pl.DataFrame:
         """Whether each text holds a phrase of each of `KINDS`, bounds of words aside, and of
-        `lines.PHRASES`: column `line`."""
+        `line_phrases.PHRASES`: column `line`."""
         from carebot_assets.corpus import literals
 
         found = pl.Series(literals.held(texts, self._literals))

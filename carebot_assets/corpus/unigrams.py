@@ -2,7 +2,8 @@
 
 The default tables are of `word_counts`: the first 30,000 English words, and the characters of
 Chinese words, where a traditional character counts as much as its simplified form. A profile may
-name files of its own: `unit<TAB>count` lines.
+name files of its own: `unit<TAB>count` lines. Importing this module imports numba; import it inside
+functions.
 """
 
 from collections.abc import Sequence
@@ -17,12 +18,11 @@ from numpy.typing import NDArray
 from carebot_assets import word_counts
 from carebot_assets.corpus import lexicons
 from carebot_assets.corpus.variants import converted, han_variants
-from carebot_assets.corpus.wording import fill
+from carebot_assets.corpus.wording import fill, word_hashes
 
 # What an unknown word or character gets, as in datatrove's `UnigramLogProbFilter`.
 UNKNOWN = float(np.log(1e-9))
 NUM_WORDS = 30_000
-_FNV_OFFSET, _FNV_PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
 # Stop words that are written with another character in traditional text.
 _TRADITIONAL = dict(zip("与为对将这", "與為對將這", strict=True))
 
@@ -41,14 +41,6 @@ class Unigrams(NamedTuple):
     char_stops: NDArray[np.int8]
 
 
-def word_hashes(words: Sequence[str]) -> NDArray[np.uint64]:
-    """FNV-1a over code points, as the compiled passes hash a folded word."""
-    values = np.full(len(words), _FNV_OFFSET, np.uint64)
-    for column in np.array(words, np.str_).view(np.uint32).reshape(len(words), -1).T:
-        values = np.where(column > 0, (values ^ column) * _FNV_PRIME, values)
-    return values
-
-
 def load(paths: dict[str, str] | None = None) -> Unigrams:
     """Tables of a profile's own files by language, else the built-in ones.
 
@@ -64,7 +56,7 @@ def _load(english: str | None, chinese: str | None) -> Unigrams:
     stops = {word: i for i, word in enumerate(lexicons.STOP_WORDS_EN)}
     names = list(dict.fromkeys([*words, *stops]))
     size = 1 << (2 * len(names)).bit_length()
-    slots, keys = np.zeros(size, np.uint64), word_hashes(names)
+    slots, keys = np.zeros(size, np.uint64), word_hashes(*_codes(names))
     places = fill(keys, keys, slots)
     values, numbers = np.full(size, UNKNOWN), np.full(size, -1, np.int8)
     values[places] = [words.get(name, UNKNOWN) for name in names]
@@ -104,10 +96,15 @@ def _default(lang: str) -> pl.DataFrame:
     return frame.head(NUM_WORDS) if lang == "en" else frame
 
 
+def _codes(units: Sequence[str]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+    """Code points of all units in a row, and how many each has."""
+    sizes = np.fromiter(map(len, units), np.int64, len(units))
+    return np.frombuffer("".join(units).encode("utf-32-le"), np.uint32), sizes
+
+
 def _by_character(words: pl.DataFrame) -> pl.DataFrame:
-    codes = np.frombuffer("".join(words["unit"]).encode("utf-32-le"), np.uint32)
-    sizes = words["unit"].str.len_chars()
-    counts = np.bincount(codes, np.repeat(words["count"].to_numpy(), sizes.to_numpy()))
+    codes, sizes = _codes(words["unit"].to_list())
+    counts = np.bincount(codes, np.repeat(words["count"].to_numpy(), sizes))
     found = np.flatnonzero(counts)
     return pl.DataFrame({"unit": [chr(code) for code in found], "count": counts[found]})
 

@@ -82,6 +82,19 @@ def fill(hashed, values, slots):  # type: ignore[no-untyped-def]
     return places
 
 
+@njit(cache=True, nogil=True)
+def word_hashes(codes, sizes):  # type: ignore[no-untyped-def]
+    """Hash of each of several folded words that stand in a row, as `words` hashes them."""
+    hashes, i = np.empty(len(sizes), np.uint64), 0
+    for number in range(len(sizes)):
+        value, end = _FNV_OFFSET, i + sizes[number]
+        while i < end:
+            value = (value ^ np.uint64(codes[i])) * _FNV_PRIME
+            i += 1
+        hashes[number] = value
+    return hashes
+
+
 @njit(inline="always")
 def bits_of(mask):  # type: ignore[no-untyped-def]
     count = 0

@@ -117,6 +117,6 @@ def _interval(sums: Any, counts: Any, samples: int, seed: int) -> tuple[float, f
         vectorized=True,
         rng=np.random.default_rng(seed),
     ).confidence_interval
-    # Where all resamples are the same, percentiles differ by their rounding, either way.
+    # Where both percentiles fall on the same value, they are rounded apart, either way.
     low, high = sorted((float(interval.low), float(interval.high)))
     return low, high

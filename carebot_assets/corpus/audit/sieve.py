@@ -18,7 +18,7 @@ _BASE = np.uint64(0x9E3779B97F4A7C15)
 _SHIFT = np.uint64(29)
 _MANY, _UNCLEAR = np.uint32(0x200000), np.uint32(0xFFFFFFFF)
 # What is looked up first: the low bits of at most twelve letters, by leading bits of a hash.
-_LOW, _LOW_BITS, _MOST_LAST = np.uint64(31), np.uint64(5), 12
+_LOW_BITS, _MOST_LAST = 5, 12
 _BITS = 20
 _FINE = np.uint64(64 - _BITS)
 _MOST = 4  # letters that one character may become
@@ -141,6 +141,7 @@ def _slot(value, slots):  # type: ignore[no-untyped-def]
 
 @njit(inline="always")
 def _hash(letters, begin, end):  # type: ignore[no-untyped-def]
+    """Hash of a stretch of letters."""
     value = np.uint64(0)
     for i in range(begin, end):
         value = value * _BASE + np.uint64(letters[i])
@@ -150,14 +151,15 @@ def _hash(letters, begin, end):  # type: ignore[no-untyped-def]
 @njit(inline="always")
 def _place(last, width):  # type: ignore[no-untyped-def]
     """Where the bit for the last letters of so many stands, as a word and a bit of it."""
-    aside = np.uint64(64 - 5 * min(_MOST_LAST, width))
+    aside = np.uint64(64 - _LOW_BITS * min(_MOST_LAST, width))
     place = (last << aside) * _BASE >> _FINE
     return place >> np.uint64(6), place & np.uint64(63)
 
 
 @njit(inline="always")
 def _with(letter, last):  # type: ignore[no-untyped-def]
-    return last << _LOW_BITS | np.uint64(letter) & _LOW
+    """The last letters as a number, another one behind them."""
+    return last << np.uint64(_LOW_BITS) | np.uint64(letter & np.uint32((1 << _LOW_BITS) - 1))
 
 
 @njit(cache=True, nogil=True)
