@@ -42,7 +42,7 @@ def shard() -> dict[str, pl.LazyFrame]:
         )
         for name, verdict in zip(names, [*fates, quality], strict=True):
             frames[name].append(row | {"verdict": verdict, "reasons": []})
-        frames["rule_verdicts"][-1]["masked_kinds"] = ["phone"]
+        frames["rule_verdicts"][-1]["masks"] = [{"kind": "phone", "start": 4, "length": 11}]
         frames["quality_scores"][-1] |= {"score": 4.5, "tier": "very_high"}
         frames["domain_verdicts"].append(
             row
@@ -106,7 +106,7 @@ def test_the_verdicts_record_what_is_masked_and_where(demo: Settings, lang: str)
 
 def test_publishable_masks_only_the_listed_kinds_in_order() -> None:
     frames = shard()
-    unmasked = frames["rule_verdicts"].with_columns(masked_kinds=pl.lit([], pl.List(pl.String)))
+    unmasked = frames["rule_verdicts"].with_columns(pl.col("masks").list.head(0))
     found = filtering.publishable(frames["documents"], unmasked).collect()
     assert found["text"].unique().to_list() == [TEXT]
     assert found["doc_id"].to_list() == [d for d, fate in FATES.items() if fate[0] == "keep"]

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 from numba import njit
 
-from carebot_assets.corpus import alphabet, kernels, unigrams
+from carebot_assets.corpus import alphabet, unigrams
 from carebot_assets.corpus.alphabet import (
     CLASS_MASK,
     CLASSES,
@@ -27,6 +27,7 @@ from carebot_assets.corpus.alphabet import (
 from carebot_assets.corpus.line_phrases import PHRASES
 from carebot_assets.corpus.lines import LINE_MEASURES, lines
 from carebot_assets.corpus.unigrams import Unigrams
+from carebot_assets.corpus.views import utf8
 from carebot_assets.corpus.wording import NGRAM_MEASURES, WORD_MEASURES, mask_for, ngrams, words
 
 UNIQUE_WINDOW = 200
@@ -78,7 +79,7 @@ def measures(
         has_phrase = text.str.contains_any(list(PHRASES), ascii_case_insensitive=True)
         has_phrase = has_phrase.fill_null(False)
     found = _measure(
-        *kernels._buffers(text),
+        *utf8(text),
         alphabet.table(),
         tuple(tables or unigrams.load()),
         (lang == "zh").fill_null(False).to_numpy(),
@@ -135,8 +136,8 @@ def _characters(codes, entries, count, seen, stamp, row):  # type: ignore[no-unt
 
 
 @njit(cache=True, nogil=True)
-def _measure(data, offsets, table, tables, is_zh, has_phrase, longest):  # type: ignore[no-untyped-def]
-    num_texts = len(offsets) - 1
+def _measure(data, bounds, table, tables, is_zh, has_phrase, longest):  # type: ignore[no-untyped-def]
+    num_texts = len(bounds)
     found = np.zeros((num_texts, len(MEASURES)), np.float64)
     codes, entries = np.empty(longest, np.uint32), np.empty(longest, np.uint32)
     spare = (
@@ -153,7 +154,7 @@ def _measure(data, offsets, table, tables, is_zh, has_phrase, longest):  # type:
     counts = np.empty(size, np.int32)
     for d in range(num_texts):
         row, stamp = found[d], np.int64(_STAMPS * d + 1)
-        count = decode(data, offsets[d], offsets[d + 1], table, codes, entries)
+        count = decode(data, bounds[d, 0], bounds[d, 1], table, codes, entries)
         _characters(codes, entries, count, seen, d + 1, row[:_CHARS])
         num = words(codes, entries, count, tables, hashes, chars, joins, row[_CHARS:_WORDS])
         work = (prefix, starts, places, slots, stamps, counts, stamp)

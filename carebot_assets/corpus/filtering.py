@@ -4,7 +4,6 @@ from typing import Any
 
 import polars as pl
 
-from carebot_assets import parquet
 from carebot_assets.corpus import private
 
 
@@ -67,28 +66,19 @@ _IS_KEPT = pl.col("verdict") == "keep"
 
 
 def _kept(rules: pl.LazyFrame, *judges: pl.LazyFrame) -> pl.LazyFrame:
-    """Ids that all of the judges kept, with the private information to mask; no order."""
-    kept = rules.filter(_IS_KEPT).select("doc_id", "masked_kinds")
+    """Ids that all of the judges kept, with the masks to put into their texts; no order."""
+    kept = rules.filter(_IS_KEPT).select("doc_id", "masks")
     for judge in judges:
         kept = kept.join(judge.filter(_IS_KEPT).select("doc_id"), on="doc_id", how="semi")
     return kept
 
 
 def _published(documents: pl.LazyFrame, kept: pl.LazyFrame) -> pl.LazyFrame:
-    """The kept documents, in their order, masked.
-
-    Texts to mask are few and taken out of the stream: to start all the detectors costs as much as
-    some hundred texts, so that it should not happen for every batch.
-    """
-    listed = kept.filter(pl.col("masked_kinds").list.len() > 0).select("doc_id", "masked_kinds")
-    found = documents.select("doc_id", "text").join(listed, on="doc_id", maintain_order="left")
-    masked = pl.concat(
-        group.select("doc_id", masked=private.mask(group["text"], group["masked_kinds"]))
-        for group in (found.clear().collect(), *parquet.groups(found))
+    """The kept documents, in their order, masked."""
+    masked = pl.struct("text", "masks").map_batches(
+        lambda batch: private.mask_at(batch.struct.field("text"), batch.struct.field("masks")),
+        return_dtype=pl.String,
+        is_elementwise=True,
     )
-    return (
-        documents.join(kept.drop("masked_kinds"), on="doc_id", maintain_order="left")
-        .join(masked.lazy(), on="doc_id", how="left", maintain_order="left")
-        .with_columns(text=pl.coalesce("masked", "text"))
-        .drop("masked")
-    )
+    found = documents.join(kept, on="doc_id", maintain_order="left")
+    return found.with_columns(text=masked).drop("masks")

@@ -7,7 +7,7 @@ imports numba; import it inside functions.
 """
 
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from carebot_assets.corpus import alphabet
 from carebot_assets.corpus.alphabet import TABLE_SIZE, code_at
+from carebot_assets.corpus.views import utf8
 
 OTHER, WORD, CJK, SPACE = 0, 1, 2, 3
 _KINDS = np.full(alphabet.CLASS_MASK + 1, OTHER, np.uint32)
@@ -51,14 +52,7 @@ def sketch(text: pl.Series, n: int, bands: int, rows: int, seed: int = 0) -> Ske
     one shingle, a text without any unit has none and a signature of maxima.
     """
     factors, terms = _permutations(bands * rows, seed)
-    return Sketch(*_sketch(*_buffers(text), _table(), n, bands, rows, factors, terms))
-
-
-def _buffers(text: pl.Series) -> tuple[NDArray[np.uint8], Int64s]:
-    array: Any = text.fill_null("").to_arrow(compat_level=pl.CompatLevel.oldest())
-    _, offsets, data = array.buffers()
-    bounds = np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(array) + 1]
-    return np.frombuffer(data or b"", np.uint8), bounds
+    return Sketch(*_sketch(*utf8(text), _table(), n, bands, rows, factors, terms))
 
 
 @lru_cache(maxsize=1)
@@ -152,24 +146,24 @@ def _windows(units, count, n, out):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _room(offsets):  # type: ignore[no-untyped-def]
+def _room(bounds):  # type: ignore[no-untyped-def]
     """Buffers for the units and the windows of the longest text."""
     longest = 1
-    for d in range(len(offsets) - 1):
-        longest = max(longest, offsets[d + 1] - offsets[d])
+    for d in range(len(bounds)):
+        longest = max(longest, bounds[d, 1] - bounds[d, 0])
     return np.empty(longest, np.uint64), np.empty(longest, np.uint64)
 
 
 @njit(cache=True, nogil=True)
-def _sketch(data, offsets, table, n, bands, rows, factors, terms):  # type: ignore[no-untyped-def]
-    num_texts, width = len(offsets) - 1, bands * rows
+def _sketch(data, bounds, table, n, bands, rows, factors, terms):  # type: ignore[no-untyped-def]
+    num_texts, width = len(bounds), bands * rows
     num_shingles = np.zeros(num_texts, np.int64)
     signatures = np.full((num_texts, width), np.uint32(0xFFFFFFFF), np.uint32)
     band_hashes = np.zeros((num_texts, bands), np.uint64)
     fingerprints = np.zeros((num_texts, 2), np.uint64)
-    units, shingles = _room(offsets)
+    units, shingles = _room(bounds)
     for d in range(num_texts):
-        count = _units(data, offsets[d], offsets[d + 1], table, units, fingerprints[d])
+        count = _units(data, bounds[d, 0], bounds[d, 1], table, units, fingerprints[d])
         count = _windows(units, count, min(n, count), shingles)
         num_shingles[d] = count
         minima = signatures[d]

@@ -13,7 +13,7 @@ import polars as pl
 from numba import njit
 from numpy.typing import NDArray
 
-from carebot_assets.corpus import kernels
+from carebot_assets.corpus.views import utf8
 from carebot_assets.corpus.wording import fill, place_of
 
 # Bytes of a literal's head. A shorter literal has a head with every byte that may stand before it.
@@ -78,7 +78,7 @@ def prepared(lists: Sequence[Sequence[str]]) -> Literals:
 
 def held(texts: pl.Series, wanted: Literals) -> NDArray[np.uint8]:
     """A number a text, in which bit `i` is set where it holds a literal of list `i`; null is 0."""
-    found: NDArray[np.uint8] = _held(*kernels._buffers(texts), tuple(wanted))
+    found: NDArray[np.uint8] = _held(*utf8(texts), tuple(wanted))
     return found
 
 
@@ -113,13 +113,13 @@ def _lists_at(data, i, end, hashed, value, wanted):  # type: ignore[no-untyped-d
 
 
 @njit(cache=True, nogil=True)
-def _held(data, offsets, wanted):  # type: ignore[no-untyped-def]
+def _held(data, bounds, wanted):  # type: ignore[no-untyped-def]
     some, short, long = wanted[1], wanted[2], wanted[3]
-    found = np.zeros(len(offsets) - 1, np.uint8)
+    found = np.zeros(len(bounds), np.uint8)
     for d in range(len(found)):
         # What stands before a text is a byte that no text holds.
-        last, end, lists = ~np.uint64(0), offsets[d + 1], np.uint8(0)
-        for i in range(offsets[d], end):
+        last, end, lists = ~np.uint64(0), bounds[d, 1], np.uint8(0)
+        for i in range(bounds[d, 0], end):
             last = last << np.uint64(8) | np.uint64(_lower(data[i]))
             one, other = (last & _SHORT) * _FACTOR >> _SHIFT, (last & _LONG) * _FACTOR >> _SHIFT
             bits = short[one >> _WORD] >> (one & _BIT) | long[other >> _WORD] >> (other & _BIT)

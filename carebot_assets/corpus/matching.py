@@ -29,6 +29,7 @@ from carebot_assets.corpus.kernels import (
     _windows,
 )
 from carebot_assets.corpus.variants import converted
+from carebot_assets.corpus.views import utf8
 
 _NUMBER = np.uint64(0x23)  # stands for every number where numbers are alike
 # Bits by which the table of starts in a `Lookup` is coarser than its bitmap.
@@ -62,12 +63,12 @@ def ngrams(text: pl.Series, n: int, same_numbers: bool = False) -> Grams:
         n: units of a window; a shorter text has none.
         same_numbers: all numbers are one unit.
     """
-    return Grams(*_ngrams(*kernels._buffers(text), _table(), n, same_numbers))
+    return Grams(*_ngrams(*utf8(text), _table(), n, same_numbers))
 
 
 def num_units(text: pl.Series) -> pl.Series:
     """Units of every text."""
-    return pl.Series(text.name, _num_units(*kernels._buffers(text), _table()))
+    return pl.Series(text.name, _num_units(*utf8(text), _table()))
 
 
 def lookup(wanted: UInt64s, lengths: Int64s) -> Lookup:
@@ -94,7 +95,7 @@ def lookup(wanted: UInt64s, lengths: Int64s) -> Lookup:
 
 def find(text: pl.Series, wanted: Lookup) -> tuple[Int64s, Int64s]:
     """Where wanted n-grams occur: (text, index of the n-gram), repetitions included."""
-    found: tuple[Int64s, Int64s] = _find(*kernels._buffers(text), _table(), *wanted)
+    found: tuple[Int64s, Int64s] = _find(*utf8(text), _table(), *wanted)
     return found
 
 
@@ -145,23 +146,23 @@ def _words(data, start, end, table, same_numbers, out):  # type: ignore[no-untyp
 
 
 @njit(cache=True, nogil=True)
-def _num_units(data, offsets, table):  # type: ignore[no-untyped-def]
-    units, _ = _room(offsets)
-    counts = np.empty(len(offsets) - 1, np.int64)
+def _num_units(data, bounds, table):  # type: ignore[no-untyped-def]
+    units, _ = _room(bounds)
+    counts = np.empty(len(bounds), np.int64)
     for d in range(len(counts)):
-        counts[d] = _words(data, offsets[d], offsets[d + 1], table, False, units)
+        counts[d] = _words(data, bounds[d, 0], bounds[d, 1], table, False, units)
     return counts
 
 
 @njit(cache=True, nogil=True)
-def _ngrams(data, offsets, table, n, same_numbers):  # type: ignore[no-untyped-def]
-    units, windows = _room(offsets)
-    total = max(len(data), 1)
+def _ngrams(data, bounds, table, n, same_numbers):  # type: ignore[no-untyped-def]
+    units, windows = _room(bounds)
+    total = 1 + np.sum(bounds[:, 1] - bounds[:, 0])
     texts, positions = np.empty(total, np.int64), np.empty(total, np.int64)
     hashes = np.empty(total, np.uint64)
     used = 0
-    for d in range(len(offsets) - 1):
-        count = _words(data, offsets[d], offsets[d + 1], table, same_numbers, units)
+    for d in range(len(bounds)):
+        count = _words(data, bounds[d, 0], bounds[d, 1], table, same_numbers, units)
         count = _windows(units, count, n, windows)
         texts[used : used + count] = d
         positions[used : used + count] = np.arange(count)
@@ -171,12 +172,12 @@ def _ngrams(data, offsets, table, n, same_numbers):  # type: ignore[no-untyped-d
 
 
 @njit(cache=True, nogil=True)
-def _find(data, offsets, table, wanted, lengths, bitmap, starts, shift):  # type: ignore[no-untyped-def]
-    units, windows = _room(offsets)
+def _find(data, bounds, table, wanted, lengths, bitmap, starts, shift):  # type: ignore[no-untyped-def]
+    units, windows = _room(bounds)
     texts, indices = np.empty(1024, np.int64), np.empty(1024, np.int64)
     used = 0
-    for d in range(len(offsets) - 1):
-        count = _words(data, offsets[d], offsets[d + 1], table, False, units)
+    for d in range(len(bounds)):
+        count = _words(data, bounds[d, 0], bounds[d, 1], table, False, units)
         for length in lengths:
             for i in range(_windows(units, count, length, windows)):
                 value = windows[i]

@@ -11,7 +11,7 @@ import polars as pl
 from numba import njit
 from numpy.typing import NDArray
 
-from carebot_assets.corpus import alphabet, kernels, lexicons
+from carebot_assets.corpus import alphabet, lexicons
 from carebot_assets.corpus.alphabet import (
     CLASS_MASK,
     CLASSES,
@@ -23,6 +23,7 @@ from carebot_assets.corpus.alphabet import (
     decoded,
     folded,
 )
+from carebot_assets.corpus.views import utf8
 from carebot_assets.corpus.wording import bits_of, fill, place_of
 
 NUM_CLASSES = len(CLASSES)
@@ -42,7 +43,7 @@ def outline(texts: pl.Series) -> pl.DataFrame:
     single CJK characters), `num_words` (units but CJK characters), `num_stop_hits` (words that are
     English stop words) and `stop_words_en` (how many different ones).
     """
-    found = _outline(*kernels._buffers(texts), alphabet.table(), *_stop_words())
+    found = _outline(*utf8(texts), alphabet.table(), *_stop_words())
     return pl.DataFrame({name: found[:, i] for i, name in enumerate(OUTLINE)})
 
 
@@ -66,14 +67,14 @@ def _stop(word, slots, bits):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _outline(data, offsets, entries_of, slots, bits):  # type: ignore[no-untyped-def]
-    num_texts = len(offsets) - 1
+def _outline(data, bounds, entries_of, slots, bits):  # type: ignore[no-untyped-def]
+    num_texts = len(bounds)
     found = np.zeros((num_texts, len(OUTLINE)), np.float64)
     # Neighbours are mostly of one class: counted in turn, no count waits for the one before it.
     by_class = np.empty((4, CLASS_MASK + 1), np.int64)
     for d in range(num_texts):
         by_class[:] = 0
-        i, end, count, num_words, num_hits = offsets[d], offsets[d + 1], 0, 0, 0
+        i, end, count, num_words, num_hits = bounds[d, 0], bounds[d, 1], 0, 0, 0
         word, in_word, stops = np.uint64(0), False, np.uint64(0)
         while i < end:
             code, entry, i = decoded(data, i, entries_of)

@@ -1,5 +1,6 @@
 """What both seed samples do: draw, mask, cut, and add what people judged."""
 
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -54,9 +55,5 @@ def draw(step: Step, judge: str, num_documents: int, records: pl.DataFrame) -> d
 
 def _masked(step: Step) -> Any:
     actions = step.settings.rules.private_information
-    hidden = [kind for kind, action in actions.items() if action != "keep"]
-
-    def mask(texts: pl.Series) -> pl.Series:
-        return private.mask(texts, private.find(texts).list.set_intersection(hidden))
-
-    return mask
+    hidden = [kind for kind in private.BY_NAME if actions.get(kind) != "keep"]
+    return partial(private.mask, kinds=hidden)

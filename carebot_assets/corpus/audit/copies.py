@@ -27,7 +27,6 @@ MAX_SHARED = 20  # a sentence of more documents is a set phrase of pages
 MIN_COMMON = 1 / 3
 _SENTENCE = rf"[^.!?。！？\n]{{{2 * SHINGLE},}}"
 _SPACE = r"[\s\p{Z}]+"
-_PROBE, _END = 64, 24
 
 
 def no_duplicate_text(*shards: pl.LazyFrame) -> Finding:
@@ -36,11 +35,14 @@ def no_duplicate_text(*shards: pl.LazyFrame) -> Finding:
     Only texts that begin and end alike are compared as a whole. One shard is read after the other:
     what is held of all of them is twelve bytes a document.
     """
+    from carebot_assets.corpus.audit import ends as text_ends
+
     total = _num_documents(shards)
     part = max(1, ceil(total / MAX_TEXTS))
+    hashed = TEXT.map_batches(text_ends.hashes, return_dtype=pl.UInt64, is_elementwise=True)
     ends = [
         shard.with_row_index("row")
-        .select("row", ends=_ends(TEXT))
+        .select("row", ends=hashed)
         .filter(pl.col("ends") % part == 0)
         .collect(engine="streaming")
         for shard in shards
@@ -83,17 +85,6 @@ def no_duplicate_text(*shards: pl.LazyFrame) -> Finding:
 
 def _num_documents(shards: Sequence[pl.LazyFrame]) -> int:
     return sum(int(shard.select(pl.len()).collect().item()) for shard in shards)
-
-
-def _ends(text: pl.Expr) -> pl.Expr:
-    """Hash of the first and the last characters but white space."""
-    head, tail = (
-        some.str.replace_all(_SPACE, "") for some in (text.str.head(_PROBE), text.str.tail(_PROBE))
-    )
-    is_short = (head.str.len_chars() < _END) | (tail.str.len_chars() < _END)
-    whole = pl.when(is_short).then(text).str.replace_all(_SPACE, "")
-    begin, end = pl.coalesce(whole, head), pl.coalesce(whole, tail)
-    return pl.concat_str(begin.str.head(_END), end.str.tail(_END)).hash()
 
 
 def no_near_duplicate(

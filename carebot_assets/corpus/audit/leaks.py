@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from carebot_assets.corpus.audit.plain import batches, letters, units
+from carebot_assets import parquet
+from carebot_assets.corpus.audit.plain import letters, simplified, units
 from carebot_assets.corpus.protected import item_parts
 from carebot_assets.expectations import MAX_OFFENDERS, Finding
 from carebot_assets.settings import ContaminationSettings
@@ -31,12 +32,13 @@ def no_benchmark_text(
 
     grams, wanted = _known(items.collect().write_ipc(None).getvalue(), settings)
     sizes = {settings.ngram_zh, settings.ngram_en}
-    num_documents = num_suspects = 0
+    suspicious = corpus.select("text", key="doc_id").map_batches(
+        lambda batch: batch.filter(sieve.holding(batch["text"], wanted)), streamable=True
+    )
+    num_suspects = 0
     offenders: list[str] = []
-    for batch in batches(corpus):
-        num_documents += batch.height
-        suspects = batch.filter(sieve.holding(batch["text"], wanted)).rename({"doc_id": "key"})
-        num_suspects += len(suspects)
+    for suspects in parquet.groups(suspicious):
+        num_suspects += suspects.height
         found = pl.concat(_grams(suspects.lazy(), n) for n in sorted(sizes))
         shared = found.select("key", "gram").join(grams.lazy(), on="gram").unique().collect().lazy()
         over = pl.concat([_whole(shared), _passages(shared)])
@@ -47,7 +49,7 @@ def no_benchmark_text(
         else "no document holds a benchmark item"
     )
     counts = {
-        "num_documents": num_documents,
+        "num_documents": int(corpus.select(pl.len()).collect().item()),
         "num_contaminated": len(offenders),
         "num_suspects": num_suspects,
         "examples": offenders[:MAX_OFFENDERS],
@@ -184,6 +186,7 @@ def _grams(
         pl.col("unit").list.eval(pl.element().filter(pl.element().str.len_bytes() > 1))
     )
     rows = rows.with_columns(num_units=pl.col("unit").list.len()).explode("unit")
+    rows = rows.with_columns(simplified(pl.col("unit")))
     number = pl.when(pl.col("unit").str.contains(r"^[0-9]+$")).then(pl.lit("0")).otherwise("unit")
     rows = rows.with_columns(number.alias("masked"))
     same = pl.col("row").shift(1 - n) == pl.col("row")

@@ -5,7 +5,7 @@ does is looked at letter by letter. Importing this module imports numba; import 
 """
 
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -13,6 +13,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from carebot_assets.corpus.audit import plain
+from carebot_assets.corpus.audit.decoding import character_at
+from carebot_assets.corpus.views import utf8
 
 _BASE = np.uint64(0x9E3779B97F4A7C15)
 _SHIFT = np.uint64(29)
@@ -82,9 +84,8 @@ def pairs(frame: pl.DataFrame) -> Pairs:
 def holding(texts: pl.Series, wanted: Pairs) -> pl.Series:
     """Whether the letters of each text hold both of a pair; true, too, where a character's letters
     depend on its neighbours."""
-    data, offsets = _bytes(texts)
     longest = _MOST * int(texts.str.len_chars().max() or 0)  # type: ignore[arg-type]
-    return pl.Series(texts.name, _holding(data, offsets, tuple(_folds()), tuple(wanted), longest))
+    return pl.Series(texts.name, _holding(*utf8(texts), tuple(_folds()), tuple(wanted), longest))
 
 
 @lru_cache(maxsize=1)
@@ -114,14 +115,6 @@ def _folds() -> _Folds:
 def _codes(texts: pl.Series) -> NDArray[np.uint32]:
     """Code points of all texts in a row."""
     return np.frombuffer("".join(texts).encode("utf-32-le"), np.uint32)
-
-
-def _bytes(texts: pl.Series) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """UTF-8 of all texts in a row, and where each begins; the last number is the end."""
-    array: Any = texts.to_arrow(compat_level=pl.CompatLevel.oldest())
-    _, offsets, data = array.buffers()
-    bounds = np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(array) + 1]
-    return np.frombuffer(data or b"", np.uint8), bounds
 
 
 @njit(inline="always")
@@ -205,13 +198,7 @@ def _letters(data, begin, end, folds, out):  # type: ignore[no-untyped-def]
     single, rest, starts = folds
     count, run, i = 0, 0, begin
     while i < end:
-        # How many bytes a character has says its first one; each further one brings six bits.
-        code, size = np.uint32(data[i]), 1
-        if code >= 0x80:
-            size = 2 + (code >= 0xE0) + (code >= 0xF0)
-            code &= np.uint32(0x7F >> size)
-            for j in range(i + 1, i + size):
-                code = code << np.uint32(6) | np.uint32(data[j] & 0x3F)
+        code, size = character_at(data, i)
         i += size
         letter = single[code] if code < len(single) else np.uint32(0)
         if letter < _MANY:
@@ -225,13 +212,13 @@ def _letters(data, begin, end, folds, out):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _holding(data, offsets, folds, wanted, longest):  # type: ignore[no-untyped-def]
+def _holding(data, bounds, folds, wanted, longest):  # type: ignore[no-untyped-def]
     narrow, wide, slots, ids, starts, partners, bits = wanted
-    found = np.zeros(len(offsets) - 1, np.bool_)
+    found = np.zeros(len(bounds), np.bool_)
     seen = np.full(len(starts), -1)
     text = np.empty(longest, np.uint32)
     for d in range(len(found)):
-        count = _letters(data, offsets[d], offsets[d + 1], folds, text)
+        count = _letters(data, bounds[d, 0], bounds[d, 1], folds, text)
         found[d], last = count < 0, np.uint64(0)
         for i in range(count):
             last = _with(text[i], last)

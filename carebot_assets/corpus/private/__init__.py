@@ -5,9 +5,9 @@ number plans) judge each distinct value once. Values never leave this module.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -65,23 +65,42 @@ def tally(texts: pl.Series) -> pl.DataFrame:
     return joined.select(pl.col(name).cast(dtype).fill_null([]) for name, dtype in TALLY.items())
 
 
-def mask(texts: pl.Series, kinds: pl.Series) -> pl.Series:
-    """Every text with its listed kinds replaced by placeholders such as `[EMAIL]`.
+def mask(texts: pl.Series, kinds: Collection[str]) -> pl.Series:
+    """Every text with the kinds replaced by placeholders such as `[EMAIL]`.
 
     Raises:
         ValueError: a kind that does not exist.
     """
-    check_kinds(kinds.explode().drop_nulls().unique().to_list())
-    rows = (kinds.list.len() > 0).fill_null(False).arg_true()
-    wanted = pl.DataFrame({"row": rows, "wanted": kinds.gather(rows)}).with_row_index("at")
-    found = spans(texts.gather(rows)).rename({"row": "at"}).join(wanted, on="at")
-    listed = found.filter(pl.col("wanted").list.contains(pl.col("kind")))
-    return _splice(texts, listed.select(pl.col("row").cast(pl.UInt32), "start", "length", "kind"))
+    check_kinds(kinds)
+    is_listed = pl.element().struct.field("kind").is_in(list(kinds))
+    masks = tally(texts).select(pl.col("private_spans").list.filter(is_listed))
+    return mask_at(texts, masks.to_series())
+
+
+def mask_at(texts: pl.Series, masks: pl.Series) -> pl.Series:
+    """Every text with its masks put in, which are listed as `private_spans` and in `rule_verdicts`;
+    of a text that is but the beginning of the one they were found in, those that begin in it.
+
+    Texts with a mask are few, and a loop over them is faster than queries over their pieces.
+    """
+    rows = (masks.list.len() > 0).arg_true()
+    listed = zip(texts.gather(rows), masks.gather(rows).to_list(), strict=True)
+    masked = pl.Series([_masked(*one) for one in listed], dtype=pl.String)
+    return texts if rows.is_empty() else texts.clone().scatter(rows, masked)
+
+
+def _masked(text: str, masks: list[dict[str, Any]]) -> str:
+    parts, place = [], 0
+    for mask in masks:
+        if mask["start"] < len(text):
+            parts += [text[place : mask["start"]], f"[{mask['kind'].upper()}]"]
+            place = mask["start"] + mask["length"]
+    return "".join([*parts, text[place:]])
 
 
 def mask_all(texts: pl.Series) -> pl.Series:
     """Every text with all kinds masked."""
-    return _splice(texts, spans(texts))
+    return mask_at(texts, tally(texts)["private_spans"])
 
 
 def redact(texts: pl.Series) -> pl.Series:
@@ -103,7 +122,7 @@ def _unescaped(match: re.Match[str]) -> str:
     return match[0] if 0xD800 <= code < 0xE000 else chr(code)
 
 
-def check_kinds(names: list[str]) -> None:
+def check_kinds(names: Collection[str]) -> None:
     """Raise a ValueError naming kinds that do not exist."""
     unknown = sorted(set(names) - set(BY_NAME))
     if unknown:
@@ -222,50 +241,3 @@ def _values(matches: pl.Series, detector: Detector) -> dict[str, tuple[int, int]
 def _is_valid(validator: Callable[[str], bool], value: str) -> bool:
     """A shard's values are met again wherever its texts are masked."""
     return bool(value) and validator(value)
-
-
-def _splice(texts: pl.Series, spans: pl.DataFrame) -> pl.Series:
-    """The texts with every span replaced by the placeholder of its kind."""
-    rows = spans["row"].unique().sort()
-    if rows.is_empty():
-        return texts
-    affected = texts.gather(rows)
-    base = pl.DataFrame({"row": rows, "base": affected.str.len_chars().cast(pl.Int64)})
-    base = base.with_columns(pl.col("base").cum_sum().shift(1, fill_value=0))
-    places = spans.join(base, on="row").with_columns(begin=pl.col("base") + pl.col("start"))
-    # Cuts where a text begins and where a span ends or begins; what follows a cut is a piece.
-    cuts = pl.concat(
-        [
-            base.select("row", at="base", order=0, placeholder=pl.lit(None, pl.String)),
-            places.select(
-                "row",
-                at=pl.col("begin") + pl.col("length"),
-                order=1,
-                placeholder=pl.lit(None, pl.String),
-            ),
-            places.select(
-                "row",
-                at="begin",
-                order=2,
-                placeholder=pl.format("[{}]", pl.col("kind").str.to_uppercase()),
-            ),
-        ],
-        how="vertical",
-    ).sort("row", "at", "order")
-    pieces = cuts.with_columns(piece=_between(affected, cuts["at"]))
-    masked = pieces.group_by("row", maintain_order=True).agg(
-        pl.coalesce("placeholder", "piece").str.join("")
-    )
-    return texts.clone().scatter(rows, masked["placeholder"])
-
-
-def _between(texts: pl.Series, places: pl.Series) -> pl.Series:
-    """The pieces between ascending places (in characters) of all texts in a row."""
-    import numpy as np
-    import pyarrow as pa
-
-    data = np.frombuffer("".join(texts).encode(), np.uint8)
-    starts = np.append(np.flatnonzero((data & 0xC0) != 0x80), len(data))
-    offsets = np.append(starts[places.to_numpy()], len(data)).astype(np.int64)
-    buffers = (pa.py_buffer(offsets), pa.py_buffer(data))
-    return pl.Series(pl.from_arrow(pa.LargeStringArray.from_buffers(len(places), *buffers)))
