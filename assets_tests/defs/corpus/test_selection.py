@@ -27,6 +27,7 @@ BY_SHARD = (
     funnel_assets.shard_tally,
 )
 PHONE = "联系电话13812345678。"
+PHONE_MASK = {"kind": "phone", "start": len(FILLER_ZH) + 4, "length": 11}
 # doc_id: shard, language, text, rules, domain, quality
 DOCUMENTS = {
     "a0": ("web-1", "zh", FILLER_ZH + PHONE, "keep", "medical", "keep"),
@@ -54,7 +55,7 @@ def _publish(store: Store) -> None:
         tables.setdefault("rule_verdicts", []).append(
             row
             | {"verdict": rules, "reasons": ["short_v1"] if rules == "drop" else []}
-            | {"masked_kinds": ["phone"] if PHONE[:4] in text else []}
+            | {"masks": [PHONE_MASK] if text[-12:-1].isdigit() else []}
         )
         verdict = {None: "skip", "medical": "keep", "other": "drop"}[domain]
         reasons = [NOT_MEDICAL] if domain == "other" else []
