@@ -182,6 +182,8 @@ def test_a_judge_that_failed_is_found_out(store: Store, text: str, check: str) -
     keeps = {"verdict": pl.lit("keep"), "reasons": pl.lit([], pl.List(pl.String))}
     for name in JUDGES:
         passed = store.scan(name, "web-1").collect().with_columns(**keeps)
+        if name == "rule_verdicts":
+            passed = passed.with_columns(pl.col("masks").list.head(0))
         with store.publish(name, "web-1") as draft:
             draft.write(passed)
     texts = [text, text if check == "no_duplicate_text" else "x", "y", "z"]
