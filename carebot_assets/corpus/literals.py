@@ -5,7 +5,7 @@ this module imports numba; import it inside functions.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -26,18 +26,21 @@ _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 # bits by the leading bits of a hash, in tables that fit the nearest cache.
 _SHORT, _LONG = np.uint64((1 << 24) - 1), np.uint64((1 << 48) - 1)
 _LONG_WIDTH = 6
+_NUM_LONG = sum(width >= _LONG_WIDTH for width in _WIDTHS)
 _BITS = 16
 _SHIFT, _WORD, _BIT = np.uint64(64 - _BITS), np.uint64(6), np.uint64(63)
-MAX_LISTS = 8
+MAX_LISTS = 64
 
 
 class Literals(NamedTuple):
-    """`slots` is an open hash table of heads, their bytes as a number (0 is empty); `some` says
-    which leading bits of their hashes occur, `short` and `long` the same of ends of heads, bit by
-    bit. What may follow the head of a slot are the tails `i` from `starts[slot]` to
-    `starts[slot + 1]`: `tails[bounds[i] : bounds[i + 1]]`, of the lists with a bit in `lists[i]`.
+    """`names` are those of the lists. `slots` is an open hash table of heads, their bytes as a
+    number (0 is empty); `some` says which leading bits of their hashes occur, `short` and `long`
+    the same of ends of heads, bit by bit. What may follow the head of a slot are the tails `i` from
+    `starts[slot]` to `starts[slot + 1]`: `tails[bounds[i] : bounds[i + 1]]`, of the lists with a
+    bit in `lists[i]`.
     """
 
+    names: tuple[str, ...]
     slots: NDArray[np.uint64]
     some: NDArray[np.bool_]
     short: NDArray[np.uint64]
@@ -45,13 +48,13 @@ class Literals(NamedTuple):
     starts: NDArray[np.int64]
     tails: NDArray[np.uint8]
     bounds: NDArray[np.int64]
-    lists: NDArray[np.uint8]
+    lists: NDArray[np.uint64]
 
 
-def prepared(lists: Sequence[Sequence[str]]) -> Literals:
-    """At most `MAX_LISTS` lists of literals of two bytes or more, to be given to `held`."""
+def prepared(lists: Mapping[str, Sequence[str]]) -> Literals:
+    """At most `MAX_LISTS` lists of literals of two bytes or more by name, to be given to `held`."""
     known: dict[int, list[tuple[bytes, int]]] = defaultdict(list)
-    for number, literals in enumerate(lists):
+    for number, literals in enumerate(lists.values()):
         for data in (literal.encode().lower() for literal in literals):
             width = next((width for width in _WIDTHS if len(data) >= width), 0)
             alone = [bytes([byte]) + data for byte in range(256)]
@@ -65,6 +68,7 @@ def prepared(lists: Sequence[Sequence[str]]) -> Literals:
     every = [one for several in found for one in several]
     is_long = heads >> np.uint64(56) >= _LONG_WIDTH
     return Literals(
+        tuple(lists),
         slots,
         _occurring(heads),
         np.packbits(_occurring(heads[~is_long] & _SHORT), bitorder="little").view(np.uint64),
@@ -72,14 +76,15 @@ def prepared(lists: Sequence[Sequence[str]]) -> Literals:
         np.cumsum([0, *map(len, found)]),
         np.frombuffer(b"".join(tail for tail, _ in every), np.uint8),
         np.cumsum([0, *(len(tail) for tail, _ in every)]),
-        np.array([bits for _, bits in every], np.uint8),
+        np.array([bits for _, bits in every], np.uint64),
     )
 
 
-def held(texts: pl.Series, wanted: Literals) -> NDArray[np.uint8]:
-    """A number a text, in which bit `i` is set where it holds a literal of list `i`; null is 0."""
-    found: NDArray[np.uint8] = _held(*utf8(texts), tuple(wanted))
-    return found
+def held(texts: pl.Series, wanted: Literals) -> pl.DataFrame:
+    """Whether each text holds a literal of each list, a column a list; null holds none."""
+    names, *tables = wanted
+    found = pl.Series(_held(*utf8(texts), tuple(tables)))
+    return pl.DataFrame({name: found & (1 << i) > 0 for i, name in enumerate(names)})
 
 
 def _occurring(values: NDArray[np.uint64]) -> NDArray[np.bool_]:
@@ -99,7 +104,7 @@ def _lower(byte):  # type: ignore[no-untyped-def]
 def _lists_at(data, i, end, hashed, value, wanted):  # type: ignore[no-untyped-def]
     """Bits of the lists with a literal whose head is `value` and whose tail stands at `i`."""
     slots, _, _, _, starts, tails, bounds, lists = wanted
-    slot, found = place_of(hashed, value, slots), np.uint8(0)
+    slot, found = place_of(hashed, value, slots), np.uint64(0)
     if slots[slot] != value:
         return found
     for t in range(starts[slot], starts[slot + np.uint64(1)]):
@@ -115,16 +120,19 @@ def _lists_at(data, i, end, hashed, value, wanted):  # type: ignore[no-untyped-d
 @njit(cache=True, nogil=True)
 def _held(data, bounds, wanted):  # type: ignore[no-untyped-def]
     some, short, long = wanted[1], wanted[2], wanted[3]
-    found = np.zeros(len(bounds), np.uint8)
+    found = np.zeros(len(bounds), np.uint64)
     for d in range(len(found)):
         # What stands before a text is a byte that no text holds.
-        last, end, lists = ~np.uint64(0), bounds[d, 1], np.uint8(0)
+        last, end, lists = ~np.uint64(0), bounds[d, 1], np.uint64(0)
         for i in range(bounds[d, 0], end):
             last = last << np.uint64(8) | np.uint64(_lower(data[i]))
             one, other = (last & _SHORT) * _FACTOR >> _SHIFT, (last & _LONG) * _FACTOR >> _SHIFT
-            bits = short[one >> _WORD] >> (one & _BIT) | long[other >> _WORD] >> (other & _BIT)
-            if bits & np.uint64(1):
-                for w in range(len(_WIDTHS)):
+            may_be_short = short[one >> _WORD] >> (one & _BIT) & np.uint64(1)
+            may_be_long = long[other >> _WORD] >> (other & _BIT) & np.uint64(1)
+            if may_be_short | may_be_long:
+                # The longer ones come first.
+                begin = 0 if may_be_long else _NUM_LONG
+                for w in range(begin, len(_WIDTHS) if may_be_short else _NUM_LONG):
                     value = last & _MASKS[w] | _MARKS[w]
                     hashed = value * _FACTOR
                     if some[hashed >> _SHIFT]:

@@ -1,12 +1,16 @@
 """What the rules need to know of a text, as numbers: the only pass of the rule filter over text."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
 from carebot_assets import tables
 from carebot_assets.corpus import phrases, private
+
+if TYPE_CHECKING:
+    from carebot_assets.corpus import literals
 
 SCHEMA = tables.BY_NAME["text_measures"].schema
 SHORT_TOKENS = 60
@@ -43,16 +47,16 @@ def measure(
 def _measure(
     documents: pl.DataFrame, own_unigrams: dict[str, str], known: phrases.Phrases
 ) -> pl.DataFrame:
-    from carebot_assets.corpus import counting, unigrams
+    from carebot_assets.corpus import counting, literals, unigrams
 
     texts = documents["text"]
-    held, tables = known.held(texts), unigrams.load(own_unigrams)
+    held, tables = literals.held(texts, _literals(known)), unigrams.load(own_unigrams)
     counted = pl.concat(
         [
             documents.select("doc_id", "shard", "lang", "text"),
             counting.measures(texts, documents["lang"], tables, held["line"]),
             known.measures(texts, held),
-            private.tally(texts),
+            private.tally(texts, held),
         ],
         how="horizontal",
     )
@@ -91,6 +95,14 @@ def _measure(
     return counted.with_columns(**columns).select(
         pl.col(name).cast(dtype) for name, dtype in SCHEMA.items()
     )
+
+
+@lru_cache(maxsize=4)
+def _literals(known: phrases.Phrases) -> "literals.Literals":
+    """What is looked for at once: all phrases, and what private information stands by."""
+    from carebot_assets.corpus import line_phrases, literals
+
+    return literals.prepared({**known.lists, "line": line_phrases.PHRASES, **private.HINTS})
 
 
 def _rate(count: str) -> pl.Expr:

@@ -31,10 +31,8 @@ class Phrases:
     """
 
     def __init__(self, own: Mapping[str, str]) -> None:
-        from carebot_assets.corpus import line_phrases, literals
-
         self.num_own: dict[str, int] = {}
-        self._raw: dict[str, list[str]] = {}
+        self.lists: dict[str, list[str]] = {}
         for kind in KINDS:
             phrases = [*lexicons.BUILT_IN[kind]]
             for name in (f"{kind}_zh", f"{kind}_en"):
@@ -42,27 +40,16 @@ class Phrases:
                     added = read(name, own[name])
                     self.num_own[name] = len(added)
                     phrases += added
-            self._raw[kind] = sorted(set(phrases))
+            self.lists[kind] = sorted(set(phrases))
         self._marked = {
             kind: pl.DataFrame({"p": phrases}).select(_marked(pl.col("p")))["p"].to_list()
-            for kind, phrases in self._raw.items()
+            for kind, phrases in self.lists.items()
         }
-        lists = [*(self._raw[kind] for kind in KINDS), line_phrases.PHRASES]
-        self._literals = literals.prepared(lists)
-
-    def held(self, texts: pl.Series) -> pl.DataFrame:
-        """Whether each text holds a phrase of each of `KINDS`, bounds of words aside, and of
-        `line_phrases.PHRASES`: column `line`."""
-        from carebot_assets.corpus import literals
-
-        found = pl.Series(literals.held(texts, self._literals))
-        names = enumerate((*KINDS, "line"))
-        return pl.DataFrame({name: found & (1 << number) > 0 for number, name in names})
 
     def measures(self, texts: pl.Series, held: pl.DataFrame) -> pl.DataFrame:
         """`num_advert`, `num_medical_advert` and `num_abuse` (occurrences), and
         `boilerplate_line_ratio` (short lines with a phrase of page furniture) of every text; `held`
-        is what `held` says of them."""
+        says which hold a phrase of each of `KINDS` at all, bounds of words aside."""
         columns = {}
         for kind in KINDS:
             # Bounds of words are marked in those texts only that hold a phrase at all.

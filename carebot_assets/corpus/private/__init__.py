@@ -13,7 +13,7 @@ import polars as pl
 
 from carebot_assets import tables
 from carebot_assets.corpus.normalize import normalize
-from carebot_assets.corpus.private.detector import SCOPES, Detector
+from carebot_assets.corpus.private.detector import SCOPES, Detector, needed
 from carebot_assets.corpus.private.labelled import EN, MESSENGERS, ZH
 from carebot_assets.corpus.private.numbers import CHECKED, IPS, NET, OTHERS, PHONES, SPACED
 
@@ -42,16 +42,25 @@ _MEASURES = tables.BY_NAME["text_measures"].schema
 TALLY = {name: _MEASURES[name] for name in ("private_kinds", "private_counts", "private_spans")}
 
 
+# Literals without which a gate is shut; of numbers the scope says as much.
+_GATES = sorted({d.gate for d in DETECTORS if d.scope in ("any", "not_ascii")})
+HINTS = {gate: needed(gate) for gate in _GATES if needed(gate)}
+
+
 def find(texts: pl.Series) -> pl.Series:
     """Kinds found in every text, sorted by name; an empty list where there is none."""
     return tally(texts)["private_kinds"]
 
 
-def tally(texts: pl.Series) -> pl.DataFrame:
+def tally(texts: pl.Series, held: pl.DataFrame | None = None) -> pl.DataFrame:
     """`private_kinds` of every text, sorted by name, `private_counts`: how often each, and
     `private_spans`: kind, first character and characters of each occurrence, in the text's order.
+
+    Args:
+        texts: texts; null holds none.
+        held: whether each holds a literal of each of `HINTS`, where that is known already.
     """
-    found = spans(texts)
+    found = spans(texts, held)
     counts = found.group_by("row", "kind").len("count").sort("row", "kind")
     by_row = counts.group_by("row", maintain_order=True).agg(
         private_kinds="kind", private_counts="count"
@@ -131,16 +140,17 @@ def check_kinds(names: Collection[str]) -> None:
         )
 
 
-def spans(texts: pl.Series) -> pl.DataFrame:
-    """Where private information stands: row, first character, characters and kind, in no order.
+def spans(texts: pl.Series, held: pl.DataFrame | None = None) -> pl.DataFrame:
+    """Where private information stands: row, first character, characters and kind, in no order;
+    `held` as in `tally`.
 
     Spans do not overlap: what one detector has claimed the next ones do not see.
     """
     found = [pl.DataFrame(schema=SPANS)]
     if texts.is_empty():  # to ask all the detectors for nothing takes its time too
         return found[0]
-    view = _folded(texts.clone())  # `scatter` works in place
-    candidates = _candidates(view)
+    view, folded = _folded(texts.clone())  # `scatter` works in place
+    candidates = _candidates(view, held, folded)
     for detector in DETECTORS:
         if not candidates[detector].size:
             continue
@@ -153,25 +163,41 @@ def spans(texts: pl.Series) -> pl.DataFrame:
     return pl.concat(found).drop_nulls("kind")
 
 
-def _candidates(texts: pl.Series) -> dict[Detector, "NDArray[np.int64]"]:
-    """Rows of a detector's scope whose text passes its gate, before anything is claimed."""
+def _candidates(
+    texts: pl.Series, held: pl.DataFrame | None, folded: pl.Series
+) -> dict[Detector, "NDArray[np.int64]"]:
+    """Rows of a detector's scope whose text passes its gate, before anything is claimed.
+
+    What was `held` by a text before it was `folded` says nothing of it.
+    """
     import numpy as np
 
-    found = {}
+    passed = {}
     for scope in {detector.scope for detector in DETECTORS}:
-        own = [detector for detector in DETECTORS if detector.scope == scope]
-        inside, rows = texts, np.arange(len(texts))
+        gates = sorted({detector.gate for detector in DETECTORS if detector.scope == scope})
+        is_inside = np.ones(len(texts), np.bool_)
         if scope in SCOPES:
-            rows = np.flatnonzero(SCOPES[scope](texts).fill_null(False).to_numpy())
-            inside = texts.gather(rows)
-        # One call for all of them: each has a cost of its own, however few the texts.
-        gates = sorted({detector.gate for detector in own})
-        passed = inside.to_frame("text").select(
-            pl.col("text").str.contains(gate).fill_null(False).alias(gate) for gate in gates
+            is_inside = SCOPES[scope](texts).fill_null(False).to_numpy()
+        hinted = {} if held is None else {gate: held[gate] for gate in gates if gate in HINTS}
+        for gate, holds in hinted.items():
+            may_pass = holds.to_numpy(writable=True)
+            may_pass[folded.to_numpy()] = True
+            rows = np.flatnonzero(is_inside & may_pass)
+            passes = texts.gather(rows).str.contains(gate).fill_null(False)
+            passed[scope, gate] = rows[passes.to_numpy()]
+        # One call for all others: each has a cost of its own, however few the texts.
+        rows = np.flatnonzero(is_inside)
+        others = (
+            texts.gather(rows)
+            .to_frame("text")
+            .select(
+                pl.col("text").str.contains(gate).fill_null(False).alias(gate)
+                for gate in gates
+                if gate not in hinted
+            )
         )
-        for detector in own:
-            found[detector] = rows[passed[detector.gate].to_numpy()]
-    return found
+        passed |= {(scope, gate): rows[others[gate].to_numpy()] for gate in others.columns}
+    return {detector: passed[detector.scope, detector.gate] for detector in DETECTORS}
 
 
 def _holding(texts: pl.Series, pattern: str) -> pl.Series:
@@ -179,13 +205,13 @@ def _holding(texts: pl.Series, pattern: str) -> pl.Series:
     return texts.str.contains(pattern).fill_null(False).arg_true()
 
 
-def _folded(texts: pl.Series) -> pl.Series:
-    """The texts with full-width digits and letters and odd dashes as ASCII."""
+def _folded(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """The texts with full-width digits and letters and odd dashes as ASCII, and which had any."""
     rows = pl.concat([_holding(texts, pattern) for pattern in _FOLDABLE]).unique()
     if rows.is_empty():
-        return texts
+        return texts, rows
     folded = texts.gather(rows).to_frame("text").select(pl.col("text").str.replace_many(_FOLDED))
-    return texts.scatter(rows, folded.to_series())
+    return texts.scatter(rows, folded.to_series()), rows
 
 
 def _claim(view: pl.Series, rows: pl.Series, detector: Detector) -> tuple[pl.DataFrame, pl.Series]:

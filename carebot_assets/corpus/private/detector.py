@@ -1,5 +1,6 @@
 """One way to recognise private information, and the pieces that patterns share."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -33,6 +34,20 @@ SCOPES: dict[str, Callable[[pl.Series], pl.Series]] = {
     "digits": lambda texts: texts.str.contains("[0-9]{2}[-. )]{0,2}[0-9]{2}[-. )]?[0-9]{2}"),
     "dots": lambda texts: texts.str.contains(r"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]"),
 }
+
+
+# In a gate: what does not match just itself, and a sign that does.
+_VARYING = re.compile(r"\(\?:[^()]*\)[?*]?|\[[^]]*\](?:\{[^}]*\}|[?*+])?|\\w|\\s|[^\\][?*]")
+_ESCAPED = re.compile(r"\\(\W)")
+MIN_BYTES = 2
+
+
+def needed(gate: str) -> tuple[str, ...]:
+    """Literals of which any text holds one that the gate lets through; none where one would be
+    shorter than `MIN_BYTES`."""
+    pieces = _ESCAPED.sub(r"\1", _VARYING.sub("\0", gate)).split("|")
+    longest = [max(piece.split("\0"), key=lambda part: len(part.encode())) for piece in pieces]
+    return tuple(longest) if all(len(part.encode()) >= MIN_BYTES for part in longest) else ()
 
 
 def within(scope: str, *detectors: Detector) -> tuple[Detector, ...]:

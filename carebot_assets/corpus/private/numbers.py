@@ -32,7 +32,7 @@ OTHERS = within(
 NET = (
     Detector(
         "secret_key",
-        "AKIA|ASIA|gh[pousr]_|github_pat|glpat-|xox|AIza|sk-|k_live|eyJ|LTAI|-----BEGIN",
+        "AKIA|ASIA|ghp_|gho_|ghu_|ghs_|ghr_|github_pat|glpat-|xox|AIza|sk-|k_live|eyJ|LTAI|-----B",
         rf"-----BEGIN {_KEY_BLOCK}(?:[\s\S]*?-----END {_KEY_BLOCK}|[\sA-Za-z0-9+/=:,-]*)"
         r"|(?:AKIA|ASIA)[A-Z2-7]{16}|gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{22,}"
         r"|glpat-[A-Za-z0-9_-]{20,}|xox[abprs]-[A-Za-z0-9-]{10,}|AIza[A-Za-z0-9_-]{35}"
