@@ -45,3 +45,13 @@ def test_row_groups_are_bounded_by_rows_and_bytes(
     found = pq.ParquetFile(path).metadata
     sizes = [found.row_group(i).num_rows for i in range(found.num_row_groups)]
     assert sizes == [1600, 1600, 600, 600, 600, 600, 600, 200]
+
+
+def test_no_text_is_repeated_among_the_statistics(tmp_path: Path) -> None:
+    path = tmp_path / "data.parquet"
+    parquet.write(FRAME.lazy(), path, "zstd")
+    group = pq.ParquetFile(path).metadata.row_group(0)
+    columns = map(group.column, range(group.num_columns))
+    known = {column.path_in_schema: column.is_stats_set for column in columns}
+    assert not known["text"]
+    assert known["doc_id"] and known["count"]

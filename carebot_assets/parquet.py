@@ -49,6 +49,8 @@ def _write_text(
         compression="none" if compression == "uncompressed" else compression,
         compression_level=level,
         use_dictionary=[name for name in strings if name not in _DISTINCT],
+        # Least and greatest text would be written out whole, and nobody asks for them.
+        write_statistics=[name for name in empty.columns if name != TEXT],
     ) as writer:
         for group in groups(lazy):
             writer.write_table(_arrow(group), len(group))
