@@ -6,7 +6,6 @@ name files of its own: `unit<TAB>count` lines. Importing this module imports num
 functions.
 """
 
-from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -56,7 +55,7 @@ def _load(english: str | None, chinese: str | None) -> Unigrams:
     stops = {word: i for i, word in enumerate(lexicons.STOP_WORDS_EN)}
     names = list(dict.fromkeys([*words, *stops]))
     size = 1 << (2 * len(names)).bit_length()
-    slots, keys = np.zeros(size, np.uint64), word_hashes(*_codes(names))
+    slots, keys = np.zeros(size, np.uint64), word_hashes(*_codes(pl.Series(names)))
     places = fill(keys, keys, slots)
     values, numbers = np.full(size, UNKNOWN), np.full(size, -1, np.int8)
     values[places] = [words.get(name, UNKNOWN) for name in names]
@@ -96,14 +95,14 @@ def _default(lang: str) -> pl.DataFrame:
     return frame.head(NUM_WORDS) if lang == "en" else frame
 
 
-def _codes(units: Sequence[str]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+def _codes(units: pl.Series) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
     """Code points of all units in a row, and how many each has."""
-    sizes = np.fromiter(map(len, units), np.int64, len(units))
-    return np.frombuffer("".join(units).encode("utf-32-le"), np.uint32), sizes
+    sizes = units.str.len_chars().cast(pl.Int64).to_numpy()
+    return np.frombuffer(units.str.join("").item().encode("utf-32-le"), np.uint32), sizes
 
 
 def _by_character(words: pl.DataFrame) -> pl.DataFrame:
-    codes, sizes = _codes(words["unit"].to_list())
+    codes, sizes = _codes(words["unit"])
     counts = np.bincount(codes, np.repeat(words["count"].to_numpy(), sizes))
     found = np.flatnonzero(counts)
     return pl.DataFrame({"unit": [chr(code) for code in found], "count": counts[found]})
