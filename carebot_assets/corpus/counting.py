@@ -6,6 +6,7 @@ Importing this module imports numba; import it inside functions.
 import numpy as np
 import polars as pl
 from numba import njit
+from numpy.typing import NDArray
 
 from carebot_assets.corpus import alphabet, unigrams
 from carebot_assets.corpus.alphabet import (
@@ -47,7 +48,7 @@ def measures(
     text: pl.Series,
     lang: pl.Series,
     tables: Unigrams | None = None,
-    has_phrase: pl.Series | None = None,
+    has_phrase: NDArray[np.bool_] | None = None,
 ) -> pl.DataFrame:
     """All of `MEASURES` of every text, unscaled; ratios lie in 0..1.
 
@@ -76,14 +77,14 @@ def measures(
     sentences and the counts for Chinese are ours.
     """
     if has_phrase is None:
-        has_phrase = text.str.contains_any(list(PHRASES), ascii_case_insensitive=True)
-        has_phrase = has_phrase.fill_null(False)
+        holds = text.str.contains_any(list(PHRASES), ascii_case_insensitive=True)
+        has_phrase = holds.fill_null(False).to_numpy()
     found = _measure(
         *utf8(text),
         alphabet.table(),
         tuple(tables or unigrams.load()),
         (lang == "zh").fill_null(False).to_numpy(),
-        has_phrase.to_numpy(),
+        has_phrase,
         alphabet.room(text),
     )
     return pl.DataFrame({name: found[:, i] for i, name in enumerate(MEASURES)})

@@ -80,11 +80,11 @@ def prepared(lists: Mapping[str, Sequence[str]]) -> Literals:
     )
 
 
-def held(texts: pl.Series, wanted: Literals) -> pl.DataFrame:
-    """Whether each text holds a literal of each list, a column a list; null holds none."""
+def held(texts: pl.Series, wanted: Literals) -> dict[str, NDArray[np.bool_]]:
+    """By list, whether each text holds a literal of it; null holds none."""
     names, *tables = wanted
-    found = pl.Series(_held(*utf8(texts), tuple(tables)))
-    return pl.DataFrame({name: found & (1 << i) > 0 for i, name in enumerate(names)})
+    found: NDArray[np.uint64] = _held(*utf8(texts), tuple(tables))
+    return {name: (found >> np.uint64(i) & np.uint64(1)) > 0 for i, name in enumerate(names)}
 
 
 def _occurring(values: NDArray[np.uint64]) -> NDArray[np.bool_]:

@@ -8,10 +8,15 @@ are looked for at once (Aho-Corasick).
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from carebot_assets.corpus import lexicons
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 KINDS = ("boilerplate", "advert", "medical_advert", "abuse")
 # A line longer than this is text, whatever phrase it holds.
@@ -46,14 +51,14 @@ class Phrases:
             for kind, phrases in self.lists.items()
         }
 
-    def measures(self, texts: pl.Series, held: pl.DataFrame) -> pl.DataFrame:
+    def measures(self, texts: pl.Series, held: Mapping[str, "NDArray[np.bool_]"]) -> pl.DataFrame:
         """`num_advert`, `num_medical_advert` and `num_abuse` (occurrences), and
         `boilerplate_line_ratio` (short lines with a phrase of page furniture) of every text; `held`
         says which hold a phrase of each of `KINDS` at all, bounds of words aside."""
         columns = {}
         for kind in KINDS:
             # Bounds of words are marked in those texts only that hold a phrase at all.
-            rows = held[kind].arg_true()
+            rows = pl.Series(held[kind]).arg_true()
             some = texts.gather(rows)
             if kind == "boilerplate":
                 name, none, found = "boilerplate_line_ratio", 0.0, self._line_ratio(some)

@@ -5,7 +5,7 @@ number plans) judge each distinct value once. Values never leave this module.
 """
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,8 @@ from carebot_assets.corpus.private.numbers import CHECKED, IPS, NET, OTHERS, PHO
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    Held = Mapping[str, NDArray[np.bool_]]
 
 # Order matters: what one detector has claimed the next ones do not see.
 DETECTORS = (*NET, *IPS, *OTHERS, *ZH, *EN, *SPACED, *CHECKED, *PHONES, *MESSENGERS)
@@ -52,7 +54,7 @@ def find(texts: pl.Series) -> pl.Series:
     return tally(texts)["private_kinds"]
 
 
-def tally(texts: pl.Series, held: pl.DataFrame | None = None) -> pl.DataFrame:
+def tally(texts: pl.Series, held: "Held | None" = None) -> pl.DataFrame:
     """`private_kinds` of every text, sorted by name, `private_counts`: how often each, and
     `private_spans`: kind, first character and characters of each occurrence, in the text's order.
 
@@ -140,7 +142,7 @@ def check_kinds(names: Collection[str]) -> None:
         )
 
 
-def spans(texts: pl.Series, held: pl.DataFrame | None = None) -> pl.DataFrame:
+def spans(texts: pl.Series, held: "Held | None" = None) -> pl.DataFrame:
     """Where private information stands: row, first character, characters and kind, in no order;
     `held` as in `tally`.
 
@@ -150,7 +152,7 @@ def spans(texts: pl.Series, held: pl.DataFrame | None = None) -> pl.DataFrame:
     if texts.is_empty():  # to ask all the detectors for nothing takes its time too
         return found[0]
     view, folded = _folded(texts.clone())  # `scatter` works in place
-    candidates = _candidates(view, held, folded)
+    candidates = _candidates(view, held, folded.to_numpy())
     for detector in DETECTORS:
         if not candidates[detector].size:
             continue
@@ -164,7 +166,7 @@ def spans(texts: pl.Series, held: pl.DataFrame | None = None) -> pl.DataFrame:
 
 
 def _candidates(
-    texts: pl.Series, held: pl.DataFrame | None, folded: pl.Series
+    texts: pl.Series, held: "Held | None", folded: "NDArray[np.uint32]"
 ) -> dict[Detector, "NDArray[np.int64]"]:
     """Rows of a detector's scope whose text passes its gate, before anything is claimed.
 
@@ -180,9 +182,9 @@ def _candidates(
             is_inside = SCOPES[scope](texts).fill_null(False).to_numpy()
         hinted = {} if held is None else {gate: held[gate] for gate in gates if gate in HINTS}
         for gate, holds in hinted.items():
-            may_pass = holds.to_numpy(writable=True)
-            may_pass[folded.to_numpy()] = True
-            rows = np.flatnonzero(is_inside & may_pass)
+            may_pass = is_inside & holds
+            may_pass[folded] |= is_inside[folded]
+            rows = np.flatnonzero(may_pass)
             passes = texts.gather(rows).str.contains(gate).fill_null(False)
             passed[scope, gate] = rows[passes.to_numpy()]
         # One call for all others: each has a cost of its own, however few the texts.
