@@ -30,7 +30,7 @@ def _human_labels(_: str | None) -> list[Path]:
               "rules.private_information"],
     kinds={"polars"},
     outside=_human_labels,
-    version="3",
+    version="4",
 )  # fmt: skip
 def domain_seed_sample(step: Step) -> dict[str, Any]:
     """Stratified sample of clean documents that the teacher labels by domain.

@@ -27,7 +27,7 @@ def _human_scores(_: str | None) -> list[Path]:
               "rules.private_information"],
     kinds={"polars"},
     outside=_human_scores,
-    version="3",
+    version="4",
 )  # fmt: skip
 def quality_seed_sample(step: Step) -> dict[str, Any]:
     """Stratified sample of medical documents that the teacher scores for quality.
